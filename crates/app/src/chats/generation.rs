@@ -1,0 +1,268 @@
+//! Writes one answer: asks the engine, keeps the text on disk within a second, and leaves a final state whatever happens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hearth_engine::{self as engine, Event, Request, Sampling, State, Summary};
+use hearth_store::{AnswerFinish, FinishReason, MessageRow, Role, Status};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::live::{Live, Phase};
+use super::{Chats, types};
+use crate::error::{Code, Error, Result};
+use crate::inference::Started;
+use crate::settings::Settings;
+
+/// How often streamed text is written to disk. Half of the second that is promised.
+const FLUSH_TO_DISK: Duration = Duration::from_millis(500);
+/// How long the engine may take to confirm a stop before the answer is closed without it.
+const STOP_LIMIT: Duration = Duration::from_secs(1);
+/// Pause between two tries to store a finished answer on a full disk.
+const STORE_RETRY: Duration = Duration::from_secs(2);
+
+/// How an answer ended.
+enum End {
+    Finished(Summary),
+    Stopped,
+    Failed(Error),
+}
+
+/// What is known about an answer beside its text.
+#[derive(Default)]
+struct Facts {
+    model: Option<String>,
+    notice: Option<String>,
+}
+
+/// Runs until the answer has its final state on disk (or the program ends).
+pub(super) async fn write_answer(chats: Arc<Chats>, live: Arc<Live>, chat_id: String, history: Vec<MessageRow>) {
+    let mut writer = Writer { chats: &chats, live: &live, stored: 0, facts: Facts::default() };
+    let end = match writer.answer(history).await {
+        Ok(end) => end,
+        Err(error) => End::Failed(error),
+    };
+    writer.close(end).await;
+    chats.generation_ended(&chat_id, &live.message_id);
+}
+
+struct Writer<'a> {
+    chats: &'a Arc<Chats>,
+    live: &'a Arc<Live>,
+    /// How much of the text is on disk, in bytes.
+    stored: usize,
+    facts: Facts,
+}
+
+impl Writer<'_> {
+    async fn answer(&mut self, history: Vec<MessageRow>) -> Result<End> {
+        let settings = self.chats.settings.get();
+        let mut messages = conversation(&history, &settings);
+        let mut left_out = 0;
+        loop {
+            let request = request(messages.clone(), &settings);
+            let started = self.chats.inference.generate(&settings.model, request).await?;
+            self.facts.model = Some(started.model.clone());
+            let end = self.listen(started).await?;
+            // Only the oldest turns may go, never the system prompt or the question itself.
+            let dropped = match &end {
+                End::Failed(error) if error.code == Code::ContextOverflow => drop_oldest(&mut messages),
+                _ => 0,
+            };
+            if dropped == 0 {
+                return Ok(end);
+            }
+            left_out += dropped;
+            self.facts.notice = Some(format!(
+                "The chat is longer than this model's context, so the first {left_out} messages were left out."
+            ));
+        }
+    }
+
+    async fn listen(&mut self, started: Started) -> Result<End> {
+        let Started { model, mut state, mut generation } = started;
+        let mut flush = tokio::time::interval(FLUSH_TO_DISK);
+        let mut stopping: Option<Instant> = None;
+        loop {
+            let deadline = stopping.map_or(Duration::from_secs(3600), |at| STOP_LIMIT.saturating_sub(at.elapsed()));
+            tokio::select! {
+                event = generation.events.recv() => match event {
+                    Some(Event::Started { notice, cached_tokens, prompt_tokens }) => {
+                        self.facts.notice = self.facts.notice.take().or(notice);
+                        self.live.set_phase(Phase::Prefill { done: cached_tokens, total: prompt_tokens });
+                    }
+                    Some(Event::Prefill { done, total }) => self.live.set_phase(Phase::Prefill { done, total }),
+                    Some(Event::Text { text }) => self.live.append(&text),
+                    Some(Event::Finished(summary)) => return Ok(End::Finished(summary)),
+                    Some(Event::Failed(error)) => return Ok(End::Failed(error.into())),
+                    None => return Ok(End::Failed(engine::Error::ShutDown.into())),
+                },
+                Ok(()) = state.changed() => {
+                    let loading = match &*state.borrow_and_update() {
+                        State::Loading { progress } => Some(*progress),
+                        _ => None,
+                    };
+                    if let Some(progress) = loading {
+                        self.live.set_phase(Phase::Loading { model: model.clone(), progress });
+                    }
+                }
+                () = self.live.stop_asked() => {
+                    generation.cancel.cancel();
+                    stopping.get_or_insert_with(Instant::now);
+                }
+                () = sleep(deadline), if stopping.is_some() => return Ok(End::Stopped),
+                _ = flush.tick() => self.store_text().await,
+            }
+        }
+    }
+
+    /// Appends what is new to the stored text. On failure the text stays in memory and the next flush tries again.
+    async fn store_text(&mut self) {
+        let text = self.live.text();
+        let Some(new) = text.get(self.stored..).filter(|new| !new.is_empty()).map(str::to_owned) else {
+            return;
+        };
+        let (id, length) = (self.live.message_id.clone(), new.len());
+        match self.chats.on_disk(move |db| db.messages().append_text(&id, &new)).await {
+            Ok(()) => self.stored += length,
+            Err(error) => {
+                tracing::warn!(%error, "streamed text could not be stored yet");
+                self.live.show_error(error);
+            }
+        }
+    }
+
+    /// Stores the final state, and does not give up while the program runs: the text exists nowhere else.
+    async fn close(&mut self, end: End) {
+        let finish = self.finish(end);
+        loop {
+            let (id, finish) = (self.live.message_id.clone(), finish.clone());
+            let stored = self
+                .chats
+                .on_disk(move |db| {
+                    db.messages().finish(&id, &finish)?;
+                    db.messages().entry(&id)
+                })
+                .await;
+            match stored {
+                Ok(entry) => return self.live.set_phase(Phase::Done(Box::new(types::message(entry)))),
+                // The chat was deleted meanwhile: nothing is left to store.
+                Err(error) if error.code == Code::NotFound => {
+                    let message = self.live.message();
+                    return self.live.set_phase(Phase::Done(Box::new(message)));
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a finished answer could not be stored yet");
+                    self.live.show_error(error);
+                    let _ = timeout(STORE_RETRY, self.chats.closing.cancelled()).await;
+                    if self.chats.closing.is_cancelled() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn finish(&self, end: End) -> AnswerFinish {
+        let text = self.live.text();
+        let mut finish = AnswerFinish::new(Status::Complete);
+        match end {
+            End::Finished(summary) => {
+                finish.status = match summary.reason {
+                    engine::FinishReason::Cancelled => Status::Stopped,
+                    engine::FinishReason::Stop | engine::FinishReason::Length => Status::Complete,
+                };
+                finish.prompt_tokens = Some(summary.prompt_tokens);
+                finish.cached_tokens = Some(summary.cached_tokens);
+                finish.tokens = Some(summary.tokens);
+                finish.ttft_ms = (summary.tokens > 0).then_some(summary.ttft_ms);
+                finish.tokens_per_second = summary.tokens_per_second();
+                finish.finish_reason = Some(match summary.reason {
+                    engine::FinishReason::Stop => FinishReason::Stop,
+                    engine::FinishReason::Length => FinishReason::Length,
+                    engine::FinishReason::Cancelled => FinishReason::Cancelled,
+                });
+                // An empty answer is never a success.
+                if finish.status == Status::Complete && text.trim().is_empty() {
+                    let error = Error::new(Code::EngineCrashed, "The model gave an empty answer.")
+                        .hint("Ask again, or say it differently.");
+                    finish.status = Status::Failed;
+                    set_error(&mut finish, error);
+                }
+            }
+            End::Stopped => {
+                finish.status = Status::Stopped;
+                finish.finish_reason = Some(FinishReason::Cancelled);
+            }
+            End::Failed(error) => {
+                finish.status = if text.is_empty() { Status::Failed } else { Status::Interrupted };
+                set_error(&mut finish, error);
+            }
+        }
+        finish.text = Some(text);
+        finish.model.clone_from(&self.facts.model);
+        finish.notice.clone_from(&self.facts.notice);
+        finish
+    }
+}
+
+fn set_error(finish: &mut AnswerFinish, error: Error) {
+    finish.error_code = Some(error.code.name().to_owned());
+    finish.error_message = Some(error.message);
+    finish.error_hint = error.hint;
+}
+
+/// The branch as the model sees it. Answers that failed without a word are left out together with nothing else.
+fn conversation(history: &[MessageRow], settings: &Settings) -> Vec<engine::Message> {
+    let system = settings.system_prompt.trim();
+    let system = (!system.is_empty()).then(|| engine::Message::new(engine::Role::System, system));
+    let turns = history.iter().filter(|row| !row.text.is_empty()).map(|row| {
+        let role = match row.role {
+            Role::User => engine::Role::User,
+            Role::Assistant => engine::Role::Assistant,
+        };
+        engine::Message::new(role, row.text.clone())
+    });
+    system.into_iter().chain(turns).collect()
+}
+
+fn request(messages: Vec<engine::Message>, settings: &Settings) -> Request {
+    let sampling = Sampling {
+        temperature: settings.temperature as f32,
+        top_p: settings.top_p as f32,
+        ..Sampling::default()
+    };
+    Request { sampling, max_tokens: Some(settings.max_tokens), ..Request::chat(messages) }
+}
+
+/// Removes the older half of the turns before the last message; returns how many messages went.
+fn drop_oldest(messages: &mut Vec<engine::Message>) -> usize {
+    let first = usize::from(messages.first().is_some_and(|m| m.role == engine::Role::System));
+    let turns = messages.len().saturating_sub(first + 1);
+    // An even number, so that what is left still begins with a question.
+    let count = turns.div_ceil(2).next_multiple_of(2).min(turns);
+    messages.drain(first..first + count);
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_turns_go_first_and_the_question_stays() {
+        let say = |role, text: &str| engine::Message::new(role, text);
+        let mut messages = vec![say(engine::Role::System, "s")];
+        for i in 0..4 {
+            messages.push(say(engine::Role::User, &format!("q{i}")));
+            messages.push(say(engine::Role::Assistant, &format!("a{i}")));
+        }
+        messages.push(say(engine::Role::User, "now"));
+        assert_eq!(drop_oldest(&mut messages), 4);
+        assert_eq!(messages[0].content, "s");
+        assert_eq!(messages[1].content, "q2");
+        assert_eq!(drop_oldest(&mut messages), 2);
+        assert_eq!(drop_oldest(&mut messages), 2);
+        assert_eq!(messages.iter().map(|m| m.content.as_str()).collect::<Vec<_>>(), ["s", "now"]);
+        assert_eq!(drop_oldest(&mut messages), 0);
+    }
+}

@@ -1,0 +1,25 @@
+//! Every environment variable that Hearth reads.
+
+use std::path::PathBuf;
+
+/// What the environment says; read once at start.
+#[derive(Debug, Clone, Default)]
+pub struct Env {
+    /// `HEARTH_HOME`: one folder for settings, data, models, cache, logs and socket.
+    pub home: Option<PathBuf>,
+    /// `HEARTH_LOG`: a filter such as `debug` or `hearth_engine=trace`.
+    pub log: Option<String>,
+    /// `HEARTH_ENGINE=fake`: a model without weights, for tests of the window. Not looked at in release builds.
+    pub fake_engine: bool,
+}
+
+impl Env {
+    pub fn read() -> Self {
+        let text = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+        Self {
+            home: std::env::var_os("HEARTH_HOME").filter(|v| !v.is_empty()).map(PathBuf::from),
+            log: text("HEARTH_LOG"),
+            fake_engine: cfg!(debug_assertions) && text("HEARTH_ENGINE").is_some_and(|v| v == "fake"),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What Hearth can do: one module a noun, the same for the window, the command and the server.
+//!
+//! It joins engine, models, store and hardware, which know nothing of each other, and it must not know Tauri, HTTP, SQL or
+//! llama.cpp. A door opens an [`App`], calls it, and maps what comes back.
+
+pub mod chats;
+pub mod env;
+pub mod error;
+pub mod events;
+mod hardware;
+pub mod inference;
+pub mod log;
+pub mod models;
+pub mod paths;
+pub mod settings;
+
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+
+pub use hearth_engine as engine;
+
+pub use crate::error::{Code, Error, Result};
+
+use crate::chats::Chats;
+use crate::env::Env;
+use crate::events::Events;
+use crate::inference::{ChildEngines, Engines, FakeEngines, Inference};
+use crate::models::Models;
+use crate::paths::Paths;
+use crate::settings::SettingsStore;
+
+/// Must be the first call of every executable: runs the engine when this process was started as its child.
+pub fn run_worker_if_asked() -> Option<ExitCode> {
+    engine::worker::run_if_asked()
+}
+
+/// How an [`App`] is opened.
+pub struct Options {
+    pub paths: Paths,
+    pub engines: Arc<dyn Engines>,
+}
+
+impl Options {
+    /// The real thing, as the environment says.
+    pub fn from_env(env: &Env) -> Result<Self> {
+        let engines: Arc<dyn Engines> =
+            if env.fake_engine { Arc::new(FakeEngines { in_child: true }) } else { Arc::new(ChildEngines) };
+        Ok(Self { paths: Paths::find(env)?, engines })
+    }
+}
+
+/// The program without its doors.
+pub struct App {
+    paths: Paths,
+    events: Events,
+    settings: Arc<SettingsStore>,
+    models: Arc<Models>,
+    inference: Arc<Inference>,
+    chats: OnceLock<Result<Arc<Chats>>>,
+}
+
+impl App {
+    /// Opens settings and models; chats are opened by [`App::open_chats`], because a command that only asks a question must
+    /// not touch the database of a running app. Never fails: the window must open whatever is on the disk.
+    pub fn open(options: Options) -> Arc<Self> {
+        let events = Events::default();
+        let settings = Arc::new(SettingsStore::open(&options.paths, events.clone()));
+        let models = Arc::new(Models::new(&options.paths));
+        let inference = Arc::new(Inference::new(models.clone(), options.engines, hardware::decode_threads()));
+        Arc::new(Self { paths: options.paths, events, settings, models, inference, chats: OnceLock::new() })
+    }
+
+    /// Opens the chats; the result is what [`App::chats`] gives from then on. Blocks on the disk.
+    pub fn open_chats(&self) -> Result<Arc<Chats>> {
+        self.chats
+            .get_or_init(|| {
+                let opened =
+                    Chats::open(&self.paths, self.settings.clone(), self.inference.clone(), self.events.clone());
+                opened.inspect_err(|error| tracing::error!(%error, "chats could not be opened"))
+            })
+            .clone()
+    }
+
+    /// The chats, or why they could not be opened.
+    pub fn chats(&self) -> Result<Arc<Chats>> {
+        self.chats.get().cloned().unwrap_or_else(|| Err(Error::internal("chats were not opened")))
+    }
+
+    pub fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    pub fn events(&self) -> &Events {
+        &self.events
+    }
+
+    pub fn settings(&self) -> &Arc<SettingsStore> {
+        &self.settings
+    }
+
+    pub fn models(&self) -> &Arc<Models> {
+        &self.models
+    }
+
+    pub fn inference(&self) -> &Arc<Inference> {
+        &self.inference
+    }
+
+    /// Stores what is being written and ends the engine.
+    pub async fn shut_down(&self) {
+        if let Some(Ok(chats)) = self.chats.get() {
+            chats.shut_down().await;
+        }
+        self.inference.shut_down().await;
+    }
+}

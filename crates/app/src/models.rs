@@ -1,0 +1,137 @@
+//! The models on this machine, by name. Paths stay inside the program.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hearth_models::{Library, ModelFile, Source};
+use serde::Serialize;
+
+use crate::error::{Code, Error, Result};
+use crate::paths::Paths;
+
+/// Where a model came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "snake_case")]
+pub enum ModelSource {
+    /// It is part of Hearth.
+    Bundled,
+    /// It lies in Hearth's own models folder.
+    Own,
+}
+
+/// A model as lists show it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "camelCase")]
+pub struct ModelSummary {
+    pub name: String,
+    pub title: String,
+    #[cfg_attr(feature = "specta", specta(type = u32))]
+    pub size_bytes: u64,
+    pub quantisation: Option<String>,
+    /// Context length the model was trained with, in tokens.
+    pub context_tokens: Option<u32>,
+    pub source: ModelSource,
+    /// Why it cannot be used.
+    pub problem: Option<Error>,
+}
+
+/// All models, and the folders that could not be read.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModelList {
+    pub models: Vec<ModelSummary>,
+    pub problems: Vec<Error>,
+}
+
+/// A model file that passed the validator.
+pub(crate) struct ValidModel {
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+}
+
+/// The model library.
+pub struct Models {
+    library: Arc<Library>,
+}
+
+impl Models {
+    pub(crate) fn new(paths: &Paths) -> Self {
+        Self { library: Arc::new(Library::new(paths.bundled.clone(), paths.models.clone())) }
+    }
+
+    /// Every model, also the damaged ones with their problem.
+    pub async fn list(&self) -> Result<ModelList> {
+        let library = Arc::clone(&self.library);
+        let report = tokio::task::spawn_blocking(move || library.list()).await.map_err(Error::internal)?;
+        Ok(ModelList {
+            models: report.models.into_iter().map(summary).collect(),
+            problems: report.problems.into_iter().map(Error::from).collect(),
+        })
+    }
+
+    /// A model that may be given to the engine.
+    pub(crate) async fn find_valid(&self, name: &str) -> Result<ValidModel> {
+        let (library, name) = (Arc::clone(&self.library), name.to_owned());
+        let found = tokio::task::spawn_blocking(move || library.find(&name)).await.map_err(Error::internal)?;
+        let file = found?;
+        file.header?;
+        Ok(ValidModel { name: file.name, path: file.path })
+    }
+}
+
+fn summary(file: ModelFile) -> ModelSummary {
+    let (header, problem) = match file.header {
+        Ok(header) => (Some(header), None),
+        Err(error) => (None, Some(Error::from(error))),
+    };
+    ModelSummary {
+        name: file.name,
+        title: file.title,
+        size_bytes: file.size_bytes,
+        quantisation: header.as_ref().and_then(|h| h.quantisation).map(str::to_owned),
+        context_tokens: header.and_then(|h| u32::try_from(h.context_length).ok()),
+        source: match file.source {
+            Source::Bundled => ModelSource::Bundled,
+            Source::Own => ModelSource::Own,
+        },
+        problem,
+    }
+}
+
+impl From<hearth_models::Error> for Error {
+    fn from(error: hearth_models::Error) -> Self {
+        use hearth_models::Error as Leaf;
+        let message = sentence(&error.to_string());
+        match error {
+            Leaf::Invalid { .. } | Leaf::Truncated { .. } | Leaf::WrongHash { .. } => {
+                Self::new(Code::ModelInvalid, message).hint("The file is damaged or incomplete: fetch it again.")
+            }
+            Leaf::NotGguf { .. } => {
+                Self::new(Code::ModelInvalid, message).hint("Hearth runs models in the GGUF format.")
+            }
+            Leaf::TooOld { .. } | Leaf::BigEndian { .. } => {
+                Self::new(Code::ModelUnsupported, message).hint("Fetch a newer file of this model.")
+            }
+            Leaf::TooNew { .. } => Self::new(Code::ModelUnsupported, message).hint("This file needs a newer Hearth."),
+            Leaf::Unsupported { .. } => Self::new(Code::ModelUnsupported, message).hint("Choose another model."),
+            Leaf::Missing { .. } => {
+                Self::new(Code::ModelMissing, message).hint("Put the file back, or choose another model.")
+            }
+            Leaf::Unreadable { .. } | Leaf::NotAFile { .. } => {
+                Self::new(Code::ModelUnreadable, message).hint("Check the permissions of the file and its folder.")
+            }
+            Leaf::NotFound { .. } => {
+                Self::new(Code::ModelMissing, message).hint("`hearth list` shows the models on this machine.")
+            }
+            Leaf::Ambiguous { .. } => Self::new(Code::InvalidInput, message).hint("Give the whole name."),
+        }
+    }
+}
+
+/// A leaf's message as a sentence.
+fn sentence(message: &str) -> String {
+    let mut characters = message.chars();
+    let first: String = characters.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
+    format!("{first}{}.", characters.as_str().trim_end_matches('.'))
+}

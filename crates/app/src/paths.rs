@@ -1,0 +1,93 @@
+//! Where everything lies. No other module builds a path to Hearth's own files.
+
+use std::path::{Path, PathBuf};
+
+use crate::env::Env;
+use crate::error::{Code, Error, Result};
+
+/// Folders and files of one installation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// `config.toml`, kept apart so that people can keep it with their dotfiles.
+    pub settings: PathBuf,
+    /// Folder of the chat database and the lock.
+    pub data: PathBuf,
+    /// Folder of the user's own models.
+    pub models: PathBuf,
+    /// Folder of what can be made again.
+    pub cache: PathBuf,
+    /// Folder of the log files.
+    pub logs: PathBuf,
+    /// Folders in which models lie that came with the program.
+    pub bundled: Vec<PathBuf>,
+}
+
+impl Paths {
+    /// `HEARTH_HOME` when set, else where the platform keeps such files.
+    pub fn find(env: &Env) -> Result<Self> {
+        match &env.home {
+            Some(home) => Ok(Self::under(&std::path::absolute(home).unwrap_or_else(|_| home.clone()))),
+            None => Self::of_platform(),
+        }
+    }
+
+    /// Everything under one folder.
+    pub fn under(home: &Path) -> Self {
+        Self {
+            settings: home.join("config.toml"),
+            data: home.join("data"),
+            models: home.join("models"),
+            cache: home.join("cache"),
+            logs: home.join("logs"),
+            bundled: bundled(),
+        }
+    }
+
+    fn of_platform() -> Result<Self> {
+        let base = directories::BaseDirs::new().ok_or_else(|| {
+            Error::new(Code::Storage, "Your home folder could not be found.").hint("Set HEARTH_HOME to a folder.")
+        })?;
+        Ok(if cfg!(target_os = "macos") {
+            let support = base.data_dir().join("Hearth");
+            Self {
+                settings: support.join("config.toml"),
+                models: support.join("models"),
+                cache: base.cache_dir().join("app.hearth.desktop"),
+                logs: base.home_dir().join("Library/Logs/Hearth"),
+                data: support,
+                bundled: bundled(),
+            }
+        } else {
+            let data = base.data_dir().join("hearth");
+            Self {
+                settings: base.config_dir().join("hearth/config.toml"),
+                models: data.join("models"),
+                cache: base.cache_dir().join("hearth"),
+                logs: base.state_dir().unwrap_or(base.data_local_dir()).join("hearth/logs"),
+                data,
+                bundled: bundled(),
+            }
+        })
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.data.join("chats.db")
+    }
+
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.data.join("hearth.lock")
+    }
+
+    pub(crate) fn exports(&self) -> PathBuf {
+        self.data.join("exports")
+    }
+}
+
+/// Beside the executable: in the bundle (`Contents/MacOS` and `Contents/Resources`) and in a build folder.
+fn bundled() -> Vec<PathBuf> {
+    let executable = std::env::current_exe().and_then(std::fs::canonicalize);
+    let Some(folder) = executable.ok().and_then(|e| e.parent().map(Path::to_owned)) else {
+        return Vec::new();
+    };
+    vec![folder.join("../Resources/models"), folder.join("resources/models")]
+}

@@ -1,0 +1,322 @@
+//! Each setting: its type, its default, its range, and where it lies in the file.
+
+use hearth_store::SettingValue;
+use serde::{Deserialize, Serialize};
+
+/// Longest text of a setting in bytes.
+const MAX_TEXT_BYTES: usize = 64 * 1024;
+/// Largest `max_tokens`.
+const MAX_ANSWER_TOKENS: u32 = 32_768;
+
+/// An enum whose values are words in the file and on the wire.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal),+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[cfg_attr(feature = "specta", derive(specta::Type))]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($variant),+ }
+
+        impl $name {
+            fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            fn parse(value: SettingValue) -> Result<Self, String> {
+                let all = [$($word),+].join("`, `");
+                match text(value)?.as_str() {
+                    $($word => Ok(Self::$variant),)+
+                    other => Err(format!("`{other}` is none of `{all}`")),
+                }
+            }
+        }
+    };
+}
+
+words!(
+    /// Colours of the window.
+    Theme { System = "system", Light = "light", Dark = "dark" }
+);
+words!(
+    /// Size of the transcript.
+    TextSize { Small = "small", Normal = "normal", Large = "large" }
+);
+words!(
+    /// Language of the window.
+    Language { System = "system", En = "en", De = "de" }
+);
+words!(
+    /// Which key sends a message; the other one makes a new line.
+    SendKey { Enter = "enter", ModEnter = "mod_enter" }
+);
+
+/// All settings in force.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "camelCase")]
+pub struct Settings {
+    /// Start Hearth when the user logs in.
+    pub launch_at_login: bool,
+    /// Show the tray icon.
+    pub show_in_menu_bar: bool,
+    /// Show Hearth in the Dock (macOS).
+    pub show_in_dock: bool,
+    /// Global shortcut that opens the popover, such as `Alt+Shift+Space`; empty is none.
+    pub shortcut: String,
+    /// Which key sends a message.
+    pub send_key: SendKey,
+    /// Colours.
+    pub theme: Theme,
+    /// Size of the transcript.
+    pub text_size: TextSize,
+    /// Language of the window.
+    pub language: Language,
+    /// Name of the model that answers.
+    pub model: String,
+    /// What the model is told before every chat; empty is nothing.
+    pub system_prompt: String,
+    /// 0 to 2; 0 always takes the likeliest word.
+    #[cfg_attr(feature = "specta", specta(type = u32))]
+    pub temperature: f64,
+    /// 0 to 1; how much of the probability is considered.
+    #[cfg_attr(feature = "specta", specta(type = u32))]
+    pub top_p: f64,
+    /// Longest answer in tokens, 1 to 32,768.
+    pub max_tokens: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            launch_at_login: false,
+            show_in_menu_bar: true,
+            show_in_dock: false,
+            shortcut: String::new(),
+            send_key: SendKey::Enter,
+            theme: Theme::System,
+            text_size: TextSize::Normal,
+            language: Language::System,
+            model: hearth_models::starter::NAME.to_owned(),
+            system_prompt: String::new(),
+            temperature: 0.3,
+            top_p: 0.9,
+            max_tokens: 2048,
+        }
+    }
+}
+
+/// A new value for one setting.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(tag = "key", content = "value", rename_all = "snake_case")]
+pub enum SettingChange {
+    LaunchAtLogin(bool),
+    ShowInMenuBar(bool),
+    ShowInDock(bool),
+    Shortcut(String),
+    SendKey(SendKey),
+    Theme(Theme),
+    TextSize(TextSize),
+    Language(Language),
+    Model(String),
+    SystemPrompt(String),
+    Temperature(#[cfg_attr(feature = "specta", specta(type = u32))] f64),
+    TopP(#[cfg_attr(feature = "specta", specta(type = u32))] f64),
+    MaxTokens(u32),
+}
+
+/// Names one setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "snake_case")]
+pub enum SettingKey {
+    LaunchAtLogin,
+    ShowInMenuBar,
+    ShowInDock,
+    Shortcut,
+    SendKey,
+    Theme,
+    TextSize,
+    Language,
+    Model,
+    SystemPrompt,
+    Temperature,
+    TopP,
+    MaxTokens,
+}
+
+impl SettingKey {
+    pub const ALL: [Self; 13] = [
+        Self::LaunchAtLogin,
+        Self::ShowInMenuBar,
+        Self::ShowInDock,
+        Self::Shortcut,
+        Self::SendKey,
+        Self::Theme,
+        Self::TextSize,
+        Self::Language,
+        Self::Model,
+        Self::SystemPrompt,
+        Self::Temperature,
+        Self::TopP,
+        Self::MaxTokens,
+    ];
+
+    /// Section and key in the file.
+    pub(super) fn place(self) -> (&'static str, &'static str) {
+        match self {
+            Self::LaunchAtLogin => ("general", "launch_at_login"),
+            Self::ShowInMenuBar => ("general", "show_in_menu_bar"),
+            Self::ShowInDock => ("general", "show_in_dock"),
+            Self::Shortcut => ("general", "shortcut"),
+            Self::SendKey => ("general", "send_key"),
+            Self::Theme => ("appearance", "theme"),
+            Self::TextSize => ("appearance", "text_size"),
+            Self::Language => ("appearance", "language"),
+            Self::Model => ("generation", "model"),
+            Self::SystemPrompt => ("generation", "system_prompt"),
+            Self::Temperature => ("generation", "temperature"),
+            Self::TopP => ("generation", "top_p"),
+            Self::MaxTokens => ("generation", "max_tokens"),
+        }
+    }
+
+    /// A value of the file as a change; the error says why it cannot be one.
+    pub(super) fn parse(self, value: SettingValue) -> Result<SettingChange, String> {
+        Ok(match self {
+            Self::LaunchAtLogin => SettingChange::LaunchAtLogin(flag(value)?),
+            Self::ShowInMenuBar => SettingChange::ShowInMenuBar(flag(value)?),
+            Self::ShowInDock => SettingChange::ShowInDock(flag(value)?),
+            Self::Shortcut => SettingChange::Shortcut(text(value)?),
+            Self::SendKey => SettingChange::SendKey(SendKey::parse(value)?),
+            Self::Theme => SettingChange::Theme(Theme::parse(value)?),
+            Self::TextSize => SettingChange::TextSize(TextSize::parse(value)?),
+            Self::Language => SettingChange::Language(Language::parse(value)?),
+            Self::Model => SettingChange::Model(text(value)?),
+            Self::SystemPrompt => SettingChange::SystemPrompt(text(value)?),
+            Self::Temperature => SettingChange::Temperature(number(value)?),
+            Self::TopP => SettingChange::TopP(number(value)?),
+            Self::MaxTokens => SettingChange::MaxTokens(whole(value)?),
+        })
+    }
+}
+
+impl Settings {
+    pub(super) fn apply(&mut self, change: &SettingChange) {
+        match change {
+            SettingChange::LaunchAtLogin(value) => self.launch_at_login = *value,
+            SettingChange::ShowInMenuBar(value) => self.show_in_menu_bar = *value,
+            SettingChange::ShowInDock(value) => self.show_in_dock = *value,
+            SettingChange::Shortcut(value) => self.shortcut.clone_from(value),
+            SettingChange::SendKey(value) => self.send_key = *value,
+            SettingChange::Theme(value) => self.theme = *value,
+            SettingChange::TextSize(value) => self.text_size = *value,
+            SettingChange::Language(value) => self.language = *value,
+            SettingChange::Model(value) => self.model.clone_from(value),
+            SettingChange::SystemPrompt(value) => self.system_prompt.clone_from(value),
+            SettingChange::Temperature(value) => self.temperature = *value,
+            SettingChange::TopP(value) => self.top_p = *value,
+            SettingChange::MaxTokens(value) => self.max_tokens = *value,
+        }
+    }
+
+    /// The value of one setting as a change to it.
+    pub(super) fn value_of(&self, key: SettingKey) -> SettingChange {
+        match key {
+            SettingKey::LaunchAtLogin => SettingChange::LaunchAtLogin(self.launch_at_login),
+            SettingKey::ShowInMenuBar => SettingChange::ShowInMenuBar(self.show_in_menu_bar),
+            SettingKey::ShowInDock => SettingChange::ShowInDock(self.show_in_dock),
+            SettingKey::Shortcut => SettingChange::Shortcut(self.shortcut.clone()),
+            SettingKey::SendKey => SettingChange::SendKey(self.send_key),
+            SettingKey::Theme => SettingChange::Theme(self.theme),
+            SettingKey::TextSize => SettingChange::TextSize(self.text_size),
+            SettingKey::Language => SettingChange::Language(self.language),
+            SettingKey::Model => SettingChange::Model(self.model.clone()),
+            SettingKey::SystemPrompt => SettingChange::SystemPrompt(self.system_prompt.clone()),
+            SettingKey::Temperature => SettingChange::Temperature(self.temperature),
+            SettingKey::TopP => SettingChange::TopP(self.top_p),
+            SettingKey::MaxTokens => SettingChange::MaxTokens(self.max_tokens),
+        }
+    }
+}
+
+impl SettingChange {
+    pub fn key(&self) -> SettingKey {
+        match self {
+            Self::LaunchAtLogin(_) => SettingKey::LaunchAtLogin,
+            Self::ShowInMenuBar(_) => SettingKey::ShowInMenuBar,
+            Self::ShowInDock(_) => SettingKey::ShowInDock,
+            Self::Shortcut(_) => SettingKey::Shortcut,
+            Self::SendKey(_) => SettingKey::SendKey,
+            Self::Theme(_) => SettingKey::Theme,
+            Self::TextSize(_) => SettingKey::TextSize,
+            Self::Language(_) => SettingKey::Language,
+            Self::Model(_) => SettingKey::Model,
+            Self::SystemPrompt(_) => SettingKey::SystemPrompt,
+            Self::Temperature(_) => SettingKey::Temperature,
+            Self::TopP(_) => SettingKey::TopP,
+            Self::MaxTokens(_) => SettingKey::MaxTokens,
+        }
+    }
+
+    /// The value as it is written to the file.
+    pub(super) fn value(&self) -> SettingValue {
+        match self {
+            Self::LaunchAtLogin(value) | Self::ShowInMenuBar(value) | Self::ShowInDock(value) => SettingValue::Bool(*value),
+            Self::Shortcut(value) | Self::Model(value) | Self::SystemPrompt(value) => SettingValue::Text(value.clone()),
+            Self::SendKey(value) => SettingValue::Text(value.word().to_owned()),
+            Self::Theme(value) => SettingValue::Text(value.word().to_owned()),
+            Self::TextSize(value) => SettingValue::Text(value.word().to_owned()),
+            Self::Language(value) => SettingValue::Text(value.word().to_owned()),
+            Self::Temperature(value) | Self::TopP(value) => SettingValue::Float(*value),
+            Self::MaxTokens(value) => SettingValue::Integer(i64::from(*value)),
+        }
+    }
+
+    /// Checks the value against its range; the error names both.
+    pub(super) fn validate(&self) -> Result<(), String> {
+        let range = |value: f64, low: f64, high: f64| {
+            // Written so that NaN fails.
+            if value >= low && value <= high { Ok(()) } else { Err(format!("{value} is not between {low} and {high}")) }
+        };
+        match self {
+            Self::Temperature(value) => range(*value, 0.0, 2.0),
+            Self::TopP(value) => range(*value, 0.0, 1.0),
+            Self::MaxTokens(value) => range(f64::from(*value), 1.0, f64::from(MAX_ANSWER_TOKENS)),
+            Self::Model(value) if value.trim().is_empty() => Err("a model must be named".into()),
+            Self::Model(value) | Self::Shortcut(value) | Self::SystemPrompt(value) if value.len() > MAX_TEXT_BYTES => {
+                Err(format!("the text is {} bytes long, the limit is {MAX_TEXT_BYTES}", value.len()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn flag(value: SettingValue) -> Result<bool, String> {
+    match value {
+        SettingValue::Bool(value) => Ok(value),
+        _ => Err("it must be true or false".into()),
+    }
+}
+
+fn text(value: SettingValue) -> Result<String, String> {
+    match value {
+        SettingValue::Text(value) => Ok(value),
+        _ => Err("it must be text in quotes".into()),
+    }
+}
+
+fn number(value: SettingValue) -> Result<f64, String> {
+    match value {
+        SettingValue::Float(value) => Ok(value),
+        SettingValue::Integer(value) => Ok(value as f64),
+        _ => Err("it must be a number".into()),
+    }
+}
+
+fn whole(value: SettingValue) -> Result<u32, String> {
+    match value {
+        SettingValue::Integer(value) => u32::try_from(value).map_err(|_| format!("{value} is out of range")),
+        _ => Err("it must be a whole number".into()),
+    }
+}

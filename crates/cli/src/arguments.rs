@@ -1,0 +1,52 @@
+//! What can be typed.
+
+use clap::{Args, Parser, Subcommand};
+
+/// Language models on your own machine.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "hearth", version, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    /// Print one JSON object instead of text.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Command {
+    /// Ask a model, or talk with it when no prompt is given.
+    Run(Run),
+    /// List the models on this machine.
+    #[command(visible_alias = "ls")]
+    List,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Run {
+    /// Name of the model, as `hearth list` prints it [default: the one in the settings].
+    pub(crate) model: Option<String>,
+    /// What to ask; what is piped in is added to it.
+    pub(crate) prompt: Option<String>,
+    /// What the model is told first.
+    #[arg(long)]
+    pub(crate) system: Option<String>,
+    /// 0 to 2; 0 always takes the likeliest word.
+    #[arg(long)]
+    pub(crate) temperature: Option<f32>,
+    /// 0 to 1; how much of the probability is considered.
+    #[arg(long)]
+    pub(crate) top_p: Option<f32>,
+    /// Longest answer in tokens.
+    #[arg(long)]
+    pub(crate) max_tokens: Option<u32>,
+    /// Same seed, same text.
+    #[arg(long)]
+    pub(crate) seed: Option<u32>,
+    /// End the answer at this text; can be given more than once.
+    #[arg(long)]
+    pub(crate) stop: Vec<String>,
+    /// Show tokens per second after each answer.
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+}

@@ -1,0 +1,46 @@
+//! The command line: parse, call the app, print. Data goes to standard output, everything else to standard error.
+#![allow(clippy::print_stdout, clippy::print_stderr)] // Printing is what this crate is for.
+
+mod arguments;
+mod exit;
+mod list;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use hearth_app::env::Env;
+use hearth_app::{App, Options, Result};
+
+use self::arguments::{Arguments, Command};
+
+/// Runs the command and returns its exit code.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    match start(arguments.clone()) {
+        Ok(code) => code,
+        Err(error) => exit::report(&error, arguments.json),
+    }
+}
+
+fn start(arguments: Arguments) -> Result<ExitCode> {
+    let env = Env::read();
+    let options = Options::from_env(&env)?;
+    if let Some(notice) = hearth_app::log::start(&env, &options.paths) {
+        eprintln!("{notice}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(hearth_app::Error::internal)?;
+    runtime.block_on(async {
+        let app = App::open(options);
+        let result = match arguments.command {
+            Command::Run(run) => run::run(&app, &run, arguments.json).await,
+            Command::List => list::run(&app, arguments.json).await,
+        };
+        app.shut_down().await;
+        result
+    })
+}

@@ -1,0 +1,47 @@
+//! `hearth list`.
+
+use std::process::ExitCode;
+
+use hearth_app::models::{ModelSource, ModelSummary};
+use hearth_app::{App, Result};
+
+pub(crate) async fn run(app: &App, json: bool) -> Result<ExitCode> {
+    let list = app.models().list().await?;
+    if json {
+        println!("{}", serde_json::json!({ "models": list.models, "problems": list.problems }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let name_width = list.models.iter().map(|m| m.name.chars().count()).max().unwrap_or(0).max(4);
+    println!("{:name_width$}  {:>8}  {:8}  {:>8}  {:8}  STATE", "NAME", "SIZE", "QUANT", "CONTEXT", "SOURCE");
+    for model in &list.models {
+        println!("{}", row(model, name_width));
+    }
+    for problem in &list.problems {
+        eprintln!("{}", problem.message);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(model: &ModelSummary, name_width: usize) -> String {
+    let source = match model.source {
+        ModelSource::Bundled => "built in",
+        ModelSource::Own => "own",
+    };
+    let context = model.context_tokens.map_or_else(|| "-".to_owned(), |n| n.to_string());
+    let state = model.problem.as_ref().map_or("ok", |p| &p.message);
+    format!(
+        "{:name_width$}  {:>8}  {:8}  {context:>8}  {source:8}  {state}",
+        model.name,
+        size(model.size_bytes),
+        model.quantisation.as_deref().unwrap_or("-"),
+    )
+}
+
+/// Decimal units, as macOS and disk makers count.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000 => format!("{} kB", bytes / 1000),
+        1_000_000..1_000_000_000 => format!("{} MB", bytes / 1_000_000),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}

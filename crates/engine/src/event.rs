@@ -1,0 +1,98 @@
+//! What an engine reports: its state, and the events of one generation.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// An event of one generation, in the order in which they happen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The request has its slot. `notice` is a warning for the user, such as a missing chat template.
+    Started {
+        prompt_tokens: u32,
+        cached_tokens: u32,
+        notice: Option<String>,
+    },
+    /// `done` of `total` prompt tokens are in the KV cache.
+    Prefill { done: u32, total: u32 },
+    /// Text of one token or more; always whole code points.
+    Text { text: String },
+    /// The end, with figures.
+    Finished(Summary),
+    /// The end, with the reason.
+    Failed(Error),
+}
+
+impl Event {
+    /// Whether nothing follows.
+    pub fn is_last(&self) -> bool {
+        matches!(self, Self::Finished(_) | Self::Failed(_))
+    }
+}
+
+/// Why a generation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    /// The model ended its turn, or a stop string was met.
+    Stop,
+    /// `max_tokens` or the end of the context window was reached.
+    Length,
+    /// Somebody asked for it.
+    Cancelled,
+}
+
+/// Figures of a finished generation, all measured in the child.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    pub reason: FinishReason,
+    /// Tokens of the prompt, cached ones included.
+    pub prompt_tokens: u32,
+    /// Prompt tokens that were already in the KV cache.
+    pub cached_tokens: u32,
+    /// Generated tokens, the end-of-turn token not counted.
+    pub tokens: u32,
+    /// From the moment the child took the request from its queue to the first sampled token, in milliseconds.
+    pub ttft_ms: f64,
+    /// Time of reading the uncached part of the prompt, in milliseconds.
+    pub prefill_ms: f64,
+    /// From the first to the last sampled token, in milliseconds.
+    pub decode_ms: f64,
+}
+
+impl Summary {
+    /// Decode speed over the gaps between tokens; absent when fewer than two tokens were made.
+    pub fn tokens_per_second(&self) -> Option<f64> {
+        (self.tokens >= 2 && self.decode_ms > 0.0)
+            .then(|| f64::from(self.tokens - 1) * 1000.0 / self.decode_ms)
+    }
+}
+
+/// What is in force for a loaded model, as the engine reports it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// Size of the context window in tokens.
+    pub context_tokens: u32,
+    /// Context length the model was trained with, in tokens.
+    pub trained_context_tokens: u32,
+    /// Where the layers run, in plain words, and why not on the GPU when they do not.
+    pub offload: String,
+    /// Weights in bytes.
+    pub weights_bytes: u64,
+    pub parameters: u64,
+    pub threads: u32,
+}
+
+/// The life of an engine as others see it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum State {
+    /// The process is being started or the weights are being read; `progress` is 0 to 1 when known.
+    Loading { progress: Option<f32> },
+    /// Loaded, with `active` generations running or queued.
+    Ready { info: ModelInfo, active: u32 },
+    /// Not usable; says why.
+    Failed(Error),
+    /// Ended on request.
+    ShutDown,
+}

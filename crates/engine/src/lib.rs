@@ -1,0 +1,72 @@
+//! Runs one model: the trait every engine answers to, and the parts that make the real one.
+//!
+//! A model lives in a child process (the same executable, re-executed) because llama.cpp ends its process on a failed
+//! assertion; the parent holds a [`supervisor::Supervisor`], the child runs [`worker`], and [`protocol`] is what they say to
+//! each other. This crate knows nothing of chats, files on disk, settings or HTTP, and only `llama.rs` knows llama.cpp.
+
+pub mod backend;
+pub mod error;
+pub mod event;
+pub mod fake;
+pub mod llama;
+pub mod local;
+pub mod protocol;
+pub mod request;
+pub mod scheduler;
+pub mod stops;
+pub mod supervisor;
+pub mod template;
+pub mod utf8;
+pub mod worker;
+
+pub use error::Error;
+pub use event::{Event, FinishReason, ModelInfo, State, Summary};
+pub use request::{LoadSpec, Message, Prompt, Request, Role, Sampling};
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+
+/// One loaded (or loading) model that answers requests.
+pub trait Engine: Send + Sync + 'static {
+    /// What the engine is doing now; the receiver wakes on every change.
+    fn state(&self) -> watch::Receiver<State>;
+
+    /// Queues a request. Never blocks and never fails: what goes wrong arrives as [`Event::Failed`].
+    fn generate(&self, request: Request) -> Generation;
+
+    /// Ends the engine and frees its memory; requests in flight fail with [`Error::ShutDown`].
+    fn shut_down(&self);
+}
+
+/// A generation in flight. Dropping it cancels the work.
+pub struct Generation {
+    /// Events in order; [`Event::Finished`] or [`Event::Failed`] is the last one.
+    pub events: mpsc::UnboundedReceiver<Event>,
+    /// Cancels on drop.
+    pub cancel: Cancel,
+}
+
+/// Asks an engine to stop one generation. Clones refer to the same one; when the last is dropped the work is cancelled.
+#[derive(Clone)]
+pub struct Cancel(Arc<OnDrop>);
+
+struct OnDrop(Box<dyn Fn() + Send + Sync>);
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+impl Cancel {
+    /// `ask` may be called more than once and after the generation ended.
+    pub fn new(ask: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(OnDrop(Box::new(ask))))
+    }
+
+    /// Asks for the stop; the generation ends with [`FinishReason::Cancelled`] at the next step.
+    pub fn cancel(&self) {
+        (self.0.0)();
+    }
+}

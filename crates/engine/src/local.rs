@@ -1,0 +1,118 @@
+//! Runs a backend on a thread of this process: for tests around the engine and for measurements, not for llama.cpp in the app.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
+use std::time::Instant;
+
+use tokio::sync::{mpsc, watch};
+
+use crate::backend::Backend;
+use crate::scheduler::{self, Progress, Work};
+use crate::{Cancel, Engine, Error, Event, Generation, Request, State};
+
+type Listeners = Arc<Mutex<HashMap<u64, mpsc::UnboundedSender<Event>>>>;
+
+/// An engine without a child process.
+pub struct Local {
+    work: std_mpsc::Sender<Work>,
+    listeners: Listeners,
+    state: watch::Sender<State>,
+    next_id: AtomicU64,
+}
+
+impl Local {
+    /// `load` runs on the new thread, which owns the backend from then on.
+    pub fn start<B: Backend + 'static>(load: impl FnOnce() -> Result<B, Error> + Send + 'static) -> Arc<Self> {
+        let (work, mailbox) = std_mpsc::channel();
+        let listeners = Listeners::default();
+        let (state, _) = watch::channel(State::Loading { progress: None });
+        let engine = Arc::new(Self {
+            work,
+            listeners: listeners.clone(),
+            state: state.clone(),
+            next_id: AtomicU64::new(1),
+        });
+        std::thread::spawn(move || match load() {
+            Ok(mut backend) => {
+                state.send_replace(State::Ready {
+                    info: backend.info().clone(),
+                    active: 0,
+                });
+                serve(&mut backend, &mailbox, &listeners, &state);
+                state.send_replace(State::ShutDown);
+            }
+            Err(error) => {
+                state.send_replace(State::Failed(error.clone()));
+                for listener in lock(&listeners).drain() {
+                    let _ = listener.1.send(Event::Failed(error.clone()));
+                }
+            }
+        });
+        engine
+    }
+}
+
+fn serve(backend: &mut dyn Backend, mailbox: &std_mpsc::Receiver<Work>, listeners: &Listeners, state: &watch::Sender<State>) {
+    let mut emit = |id, event: Event| {
+        let last = event.is_last();
+        let mut map = lock(listeners);
+        // A receiver that is gone has already asked for the cancel.
+        let _ = map.get(&id).map(|listener| listener.send(event));
+        if last {
+            map.remove(&id);
+            publish_active(state, map.len());
+        }
+    };
+    scheduler::run(backend, mailbox, &Progress::default(), Instant::now(), &mut emit);
+}
+
+fn publish_active(state: &watch::Sender<State>, count: usize) {
+    state.send_if_modified(|state| match state {
+        State::Ready { active, .. } => std::mem::replace(active, count as u32) != count as u32,
+        _ => false,
+    });
+}
+
+/// A lock whose data stays sound when a holder panicked: the map is changed in single steps only.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Engine for Local {
+    fn state(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
+    }
+
+    fn generate(&self, request: Request) -> Generation {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let (sender, events) = mpsc::unbounded_channel();
+        let count = {
+            let mut listeners = lock(&self.listeners);
+            listeners.insert(id, sender);
+            listeners.len()
+        };
+        publish_active(&self.state, count);
+        let request = Box::new(request);
+        if self.work.send(Work::Generate { id, request }).is_err()
+            && let Some(listener) = lock(&self.listeners).remove(&id)
+        {
+            let error = match &*self.state.borrow() {
+                State::Failed(error) => error.clone(),
+                _ => Error::ShutDown,
+            };
+            let _ = listener.send(Event::Failed(error));
+        }
+        let work = self.work.clone();
+        Generation {
+            events,
+            cancel: Cancel::new(move || {
+                let _ = work.send(Work::Cancel { id });
+            }),
+        }
+    }
+
+    fn shut_down(&self) {
+        let _ = self.work.send(Work::ShutDown);
+    }
+}

@@ -1,0 +1,178 @@
+//! The child side: one process that owns one model and answers the parent over its standard input and output.
+//!
+//! Every executable of Hearth calls [`run_if_asked`] before anything else. It must not read settings, open the database or
+//! touch the network: it gets one file to load and then requests.
+
+mod log;
+
+use std::fs::File;
+use std::io::{self, BufReader, Write};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::backend::Backend;
+use crate::fake::Fake;
+use crate::protocol::{self, FromChild, ToChild};
+use crate::scheduler::{self, Progress, Work};
+use crate::{Error, LoadSpec, llama};
+
+/// First argument of a child process.
+pub const WORKER_ARGUMENT: &str = "--engine-worker";
+/// Second argument of a child that runs the fake model; for tests.
+pub const FAKE_ARGUMENT: &str = "--fake";
+
+/// How often the parent hears from an otherwise silent child.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// How long the step in progress may take after the parent is gone.
+const LAST_STEP: Duration = Duration::from_millis(1500);
+/// Context window of the fake model, in bytes.
+const FAKE_CONTEXT: u32 = 16_384;
+
+/// Serves the parent when this process was started as a child; returns at once otherwise.
+pub fn run_if_asked() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next()? != WORKER_ARGUMENT {
+        return None;
+    }
+    let fake = arguments.next().is_some_and(|a| a == FAKE_ARGUMENT);
+    Some(match run(fake) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "the engine process ends");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+/// The pipe to the parent, shared by the engine thread and the heartbeat.
+#[derive(Clone)]
+struct Output(Arc<Mutex<File>>);
+
+impl Output {
+    /// Takes over standard output: whatever libraries print from now on goes to standard error.
+    fn take() -> io::Result<Self> {
+        let pipe = rustix::io::dup(io::stdout())?;
+        rustix::stdio::dup2_stdout(io::stderr())?;
+        Ok(Self(Arc::new(Mutex::new(File::from(pipe)))))
+    }
+
+    fn send(&self, message: &FromChild) -> io::Result<()> {
+        let mut pipe = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        protocol::write(&mut *pipe, message)
+    }
+}
+
+fn run(fake: bool) -> io::Result<()> {
+    let started = Instant::now();
+    let output = Output::take()?;
+    GARBAGE.lock().unwrap_or_else(PoisonError::into_inner).replace(output.clone());
+    log::init();
+    output.send(&FromChild::Hello { version: protocol::VERSION })?;
+    let mut input = BufReader::new(io::stdin());
+    let spec = match protocol::read(&mut input)? {
+        Some(ToChild::Load { spec }) => spec,
+        Some(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, "the first message must be `load`")),
+        None => return Ok(()),
+    };
+    let parent_gone = Arc::new(AtomicBool::new(false));
+    let (work, mailbox) = mpsc::channel();
+    std::thread::spawn({
+        let parent_gone = parent_gone.clone();
+        move || read_requests(&mut input, &work, &parent_gone)
+    });
+    let progress = Arc::new(Progress::default());
+    std::thread::spawn({
+        let (output, progress) = (output.clone(), progress.clone());
+        move || beat(&output, &progress, started)
+    });
+    let serve = |backend: &mut dyn Backend| {
+        let info = backend.info().clone();
+        if output.send(&FromChild::Ready { info }).is_ok() {
+            serve(backend, &mailbox, &progress, started, &output);
+        }
+    };
+    let loaded = if fake {
+        load_fake(&spec, serve)
+    } else {
+        let on_progress = report_progress(output.clone(), parent_gone);
+        llama::with_model(&spec, on_progress, log::last_error, serve)
+    };
+    match loaded {
+        Ok(()) => Ok(()),
+        Err(error) => output.send(&FromChild::LoadFailed { error }),
+    }
+}
+
+/// The fake model has no file, but a path that does not exist fails as it would for a real one.
+fn load_fake(spec: &LoadSpec, serve: impl FnOnce(&mut dyn Backend)) -> Result<(), Error> {
+    if spec.path.as_os_str() != "fake" {
+        return Err(Error::LoadFailed {
+            reason: format!("the fake engine loads only `fake`, not `{}`", spec.path.display()),
+        });
+    }
+    serve(&mut Fake::new(spec.context_tokens.unwrap_or(FAKE_CONTEXT)));
+    Ok(())
+}
+
+fn serve(backend: &mut dyn Backend, mailbox: &Receiver<Work>, progress: &Progress, started: Instant, output: &Output) {
+    scheduler::run(backend, mailbox, progress, started, &mut |id, event| {
+        // A broken pipe means that the parent is gone; the reader has seen the end of the input then.
+        let _ = output.send(&FromChild::Event { id, event });
+    });
+}
+
+/// Passes messages on until the input ends; then the process has [`LAST_STEP`] left.
+fn read_requests(input: &mut impl io::Read, work: &Sender<Work>, parent_gone: &AtomicBool) {
+    loop {
+        let message = match protocol::read(input) {
+            Ok(Some(ToChild::Generate { id, request })) => Work::Generate { id, request },
+            Ok(Some(ToChild::Cancel { id })) => Work::Cancel { id },
+            Ok(Some(ToChild::Load { .. })) => continue,
+            Ok(Some(ToChild::ShutDown) | None) | Err(_) => break,
+        };
+        if work.send(message).is_err() {
+            return;
+        }
+    }
+    parent_gone.store(true, Ordering::Relaxed);
+    let _ = work.send(Work::ShutDown);
+    std::thread::sleep(LAST_STEP);
+    #[allow(clippy::exit)] // The engine thread may be stuck in C++; nothing else would end it.
+    std::process::exit(0);
+}
+
+fn beat(output: &Output, progress: &Progress, started: Instant) {
+    loop {
+        std::thread::sleep(HEARTBEAT);
+        let step_ms = progress.step_ms(started);
+        if output.send(&FromChild::Heartbeat { step_ms }).is_err() {
+            return;
+        }
+    }
+}
+
+/// Sends at most fifty progress messages; gives up the load when the parent is gone.
+fn report_progress(output: Output, parent_gone: Arc<AtomicBool>) -> impl FnMut(f32) -> bool + 'static {
+    let mut sent = -1.0;
+    move |progress| {
+        if progress - sent >= 0.02 {
+            sent = progress;
+            let _ = output.send(&FromChild::Loading { progress });
+        }
+        !parent_gone.load(Ordering::Relaxed)
+    }
+}
+
+/// The pipe, for the fake model's `!garbage`.
+static GARBAGE: Mutex<Option<Output>> = Mutex::new(None);
+
+/// Breaks the protocol on purpose; for tests of the parent.
+pub(crate) fn write_garbage() {
+    if let Some(output) = &*GARBAGE.lock().unwrap_or_else(PoisonError::into_inner) {
+        let mut pipe = output.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = pipe.write_all(b"\xff\xff\xff\xffthis is not a frame");
+    }
+}

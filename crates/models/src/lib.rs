@@ -1,0 +1,15 @@
+//! Finds and checks model files.
+//!
+//! It is a crate of its own so that nothing reaches the C++ loader before it was checked here: a model file comes from the
+//! network or from anybody's disk and is not trusted. It must not know how a model is run, fitted into memory or shown.
+//!
+//! Nothing here is async; callers on an async runtime wrap each call in `spawn_blocking`.
+
+pub mod error;
+pub mod gguf;
+pub mod library;
+pub mod starter;
+
+pub use error::{Error, Result};
+pub use gguf::{Header, Pooling, validate_file, validate_prefix};
+pub use library::{Library, ListReport, ModelFile, Source};

@@ -1,0 +1,182 @@
+//! The models at hand: what lies in the bundle and in the user's own folder, each under a short name.
+//!
+//! It is the only place where a model's name becomes a path, and a name is only ever compared with the names of files found, never
+//! joined to a folder: a name from a request cannot leave the folders. It must not load, fetch or delete anything.
+
+mod names;
+mod scan;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use self::scan::FoundFile;
+use crate::error::{Error, Result};
+use crate::gguf::{Header, validate_file};
+use crate::starter;
+
+/// Where a model comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Inside the app.
+    Bundled,
+    /// In the user's models folder.
+    Own,
+}
+
+/// One model file, sound or not.
+#[derive(Debug, Clone)]
+pub struct ModelFile {
+    /// Unique short name: lower-case letters, digits, `.`, `_` and `-`.
+    pub name: String,
+    /// Title for people.
+    pub title: String,
+    /// Where it lies; for a split model the first part. For the program only: never shown over an API.
+    pub path: PathBuf,
+    /// Size in bytes, over all parts.
+    pub size_bytes: u64,
+    /// Where it comes from.
+    pub source: Source,
+    /// What the file says about itself, or what is wrong with it.
+    pub header: Result<Arc<Header>>,
+}
+
+/// The models found, and what could not be looked into.
+#[derive(Debug, Clone, Default)]
+pub struct ListReport {
+    /// The starter model first, the others by name.
+    pub models: Vec<ModelFile>,
+    /// Folders that could not be read. A missing folder is none of them.
+    pub problems: Vec<Error>,
+}
+
+/// What a header depends on: when none of it changed, the file is not read again.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Stamp {
+    path: PathBuf,
+    size_bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+/// The models of this machine. Shared between threads; a list blocks on the disk.
+#[derive(Debug)]
+pub struct Library {
+    bundled_dirs: Vec<PathBuf>,
+    own_dir: PathBuf,
+    headers: Mutex<HashMap<Stamp, Result<Arc<Header>>>>,
+}
+
+impl Library {
+    /// `bundled_dirs` are searched for the starter model in this order and the first that has it wins; `own_dir` is the user's.
+    pub fn new(bundled_dirs: Vec<PathBuf>, own_dir: PathBuf) -> Self {
+        Self {
+            bundled_dirs,
+            own_dir,
+            headers: Mutex::default(),
+        }
+    }
+
+    /// Looks into the folders. Never fails: a damaged file is listed with its problem, an unreadable folder is a problem.
+    pub fn list(&self) -> ListReport {
+        let mut report = ListReport::default();
+        let mut fresh = HashMap::new();
+        if let Some(found) = self.starter_file() {
+            let header = self.header(&found, &mut fresh);
+            report.models.push(ModelFile {
+                name: starter::NAME.to_owned(),
+                title: starter::TITLE.to_owned(),
+                path: found.path,
+                size_bytes: found.size_bytes,
+                source: Source::Bundled,
+                header,
+            });
+        }
+        let found = scan::scan(&self.own_dir, &mut report.problems);
+        let mut taken = names::Taken::with(starter::NAME);
+        for file in found {
+            let header = self.header(&file, &mut fresh);
+            let title = header
+                .as_ref()
+                .ok()
+                .and_then(|header| header.name.clone())
+                .filter(|name| !name.trim().is_empty());
+            report.models.push(ModelFile {
+                name: taken.take(&names::slug(&file.stem)),
+                title: title.unwrap_or_else(|| file.stem.clone()),
+                path: file.path,
+                size_bytes: file.size_bytes,
+                source: Source::Own,
+                header,
+            });
+        }
+        let bundled = report
+            .models
+            .iter()
+            .take_while(|model| model.source == Source::Bundled)
+            .count();
+        report.models[bundled..].sort_by(|one, other| one.name.cmp(&other.name));
+        *self.headers.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+        report
+    }
+
+    /// The model of this name, or the only one whose name starts with it.
+    pub fn find(&self, name: &str) -> Result<ModelFile> {
+        let models = self.list().models;
+        if let Some(exact) = models.iter().find(|model| model.name == name) {
+            return Ok(exact.clone());
+        }
+        let mut matching: Vec<ModelFile> = models
+            .into_iter()
+            .filter(|model| !name.is_empty() && model.name.starts_with(name))
+            .collect();
+        match matching.len() {
+            1 => Ok(matching.remove(0)),
+            0 => Err(Error::NotFound {
+                name: name.to_owned(),
+            }),
+            _ => {
+                let mut candidates: Vec<String> =
+                    matching.into_iter().map(|model| model.name).collect();
+                candidates.sort();
+                Err(Error::Ambiguous {
+                    name: name.to_owned(),
+                    candidates,
+                })
+            }
+        }
+    }
+
+    fn starter_file(&self) -> Option<FoundFile> {
+        self.bundled_dirs
+            .iter()
+            .find_map(|folder| scan::look_at(&folder.join(starter::FILE_NAME)))
+    }
+
+    fn header(
+        &self,
+        file: &FoundFile,
+        fresh: &mut HashMap<Stamp, Result<Arc<Header>>>,
+    ) -> Result<Arc<Header>> {
+        let stamp = Stamp {
+            path: file.path.clone(),
+            size_bytes: file.size_bytes,
+            modified: file.modified,
+        };
+        let known = self
+            .headers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&stamp)
+            .cloned();
+        let header = known.unwrap_or_else(|| validate_file(&file.path).map(Arc::new));
+        // A failure to read may pass (an unplugged disk, a permission); what the bytes say does not.
+        if !matches!(
+            header,
+            Err(Error::Unreadable { .. } | Error::Missing { .. } | Error::NotAFile { .. })
+        ) {
+            fresh.insert(stamp, header.clone());
+        }
+        header
+    }
+}

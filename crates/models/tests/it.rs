@@ -1,0 +1,18 @@
+//! The tests of the crate from outside, in one binary.
+
+// Helpers outside `#[test]` functions may fail like tests do, a skipped test says why, and a table of cases is one function.
+#![allow(
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    clippy::semicolon_if_nothing_returned
+)]
+
+mod it {
+    mod builder;
+    mod fuzz;
+    mod hostile;
+    mod library;
+    mod sound;
+}

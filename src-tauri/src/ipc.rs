@@ -1,0 +1,56 @@
+//! THE list of commands a view may call, and the TypeScript that is made from it. `ui/src/ipc/bindings.ts` is its output; a
+//! test fails when that file is stale.
+
+mod chats;
+pub mod names;
+mod program;
+mod settings;
+
+use specta_typescript::Typescript;
+use tauri::Wry;
+use tauri_specta::{Builder, ErrorHandlingMode, collect_commands};
+
+/// All commands, in the order of the bindings file.
+pub fn commands() -> Builder<Wry> {
+    Builder::new()
+        .error_handling(ErrorHandlingMode::Throw)
+        .typ::<hearth_app::events::AppEvent>()
+        .typ::<hearth_app::Error>()
+        .commands(collect_commands![
+            program::app_info,
+            chats::list_chats,
+            chats::create_chat,
+            chats::open_chat,
+            chats::rename_chat,
+            chats::delete_chat,
+            chats::restore_chat,
+            chats::save_draft,
+            chats::send_message,
+            chats::regenerate,
+            chats::follow_chat,
+            chats::stop_generation,
+            chats::select_branch,
+            program::engine_state,
+            program::list_models,
+            settings::get_settings,
+            settings::set_setting,
+            settings::reset_setting,
+            program::open_folder,
+            chats::export_chats,
+            chats::delete_all_chats,
+            program::open_link,
+            program::show_main_window,
+            program::hide_window,
+            program::set_pinned,
+            program::quit_app,
+        ])
+}
+
+/// Writes the bindings file.
+///
+/// # Errors
+/// When a type cannot be said in TypeScript, or the file cannot be written.
+pub fn export(to: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
+    let header = "// Made from src-tauri/src/ipc.rs by `make bindings`. Do not edit.\n";
+    Ok(commands().export(Typescript::default().header(header), to)?)
+}

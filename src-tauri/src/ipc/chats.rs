@@ -1,0 +1,139 @@
+//! Commands on chats.
+
+use hearth_app::Result;
+use hearth_app::chats::{ChatEvent, ChatSummary, ChatView, ExportFormat, Follow, SendReceipt};
+use tauri::State;
+use tauri::ipc::Channel;
+
+use crate::shell::Shell;
+
+#[tauri::command]
+#[specta::specta]
+pub async fn list_chats(shell: State<'_, Shell>, query: String) -> Result<Vec<ChatSummary>> {
+    shell.app.chats()?.list(&query).await
+}
+
+#[tauri::command]
+#[specta::specta]
+pub async fn create_chat(shell: State<'_, Shell>) -> Result<ChatSummary> {
+    shell.app.chats()?.create().await
+}
+
+/// Also begins to load the model, so that the first answer need not wait for it.
+#[tauri::command]
+#[specta::specta]
+pub async fn open_chat(shell: State<'_, Shell>, chat_id: String) -> Result<ChatView> {
+    let view = shell.app.chats()?.view(&chat_id).await?;
+    let app = shell.app.clone();
+    tauri::async_runtime::spawn(async move {
+        let model = app.settings().get().model;
+        if let Err(error) = app.inference().prepare(&model).await {
+            // Said again, with a button, when the user sends a message.
+            tracing::warn!(%error, "the model could not be prepared");
+        }
+    });
+    Ok(view)
+}
+
+#[tauri::command]
+#[specta::specta]
+pub async fn rename_chat(shell: State<'_, Shell>, chat_id: String, title: String) -> Result<ChatSummary> {
+    shell.app.chats()?.rename(&chat_id, &title).await
+}
+
+#[tauri::command]
+#[specta::specta]
+pub async fn delete_chat(shell: State<'_, Shell>, chat_id: String) -> Result<()> {
+    shell.app.chats()?.delete(&chat_id).await
+}
+
+#[tauri::command]
+#[specta::specta]
+pub async fn restore_chat(shell: State<'_, Shell>, chat_id: String) -> Result<ChatSummary> {
+    shell.app.chats()?.restore(&chat_id).await
+}
+
+#[tauri::command]
+#[specta::specta]
+pub async fn save_draft(shell: State<'_, Shell>, chat_id: String, text: String) -> Result<()> {
+    shell.app.chats()?.save_draft(&chat_id, &text).await
+}
+
+/// The message is on disk when this returns; the answer follows on the channel.
+#[tauri::command]
+#[specta::specta]
+pub async fn send_message(
+    shell: State<'_, Shell>,
+    chat_id: String,
+    text: String,
+    replaces: Option<String>,
+    on_event: Channel<ChatEvent>,
+) -> Result<SendReceipt> {
+    let chats = shell.app.chats()?;
+    let receipt = chats.send(&chat_id, &text, replaces.as_deref()).await?;
+    forward(chats.follow(&chat_id), on_event);
+    Ok(receipt)
+}
+
+#[tauri::command]
+#[specta::specta]
+pub async fn regenerate(
+    shell: State<'_, Shell>,
+    chat_id: String,
+    message_id: String,
+    on_event: Channel<ChatEvent>,
+) -> Result<SendReceipt> {
+    let chats = shell.app.chats()?;
+    let receipt = chats.regenerate(&chat_id, &message_id).await?;
+    forward(chats.follow(&chat_id), on_event);
+    Ok(receipt)
+}
+
+/// Whether an answer is being written; if so, its events follow on the channel.
+#[tauri::command]
+#[specta::specta]
+pub async fn follow_chat(shell: State<'_, Shell>, chat_id: String, on_event: Channel<ChatEvent>) -> Result<bool> {
+    let follow = shell.app.chats()?.follow(&chat_id);
+    let running = follow.is_some();
+    forward(follow, on_event);
+    Ok(running)
+}
+
+#[tauri::command]
+#[specta::specta]
+pub async fn stop_generation(shell: State<'_, Shell>, chat_id: String) -> Result<()> {
+    shell.app.chats()?.stop(&chat_id);
+    Ok(())
+}
+
+#[tauri::command]
+#[specta::specta]
+pub async fn select_branch(shell: State<'_, Shell>, chat_id: String, message_id: String) -> Result<ChatView> {
+    shell.app.chats()?.select_branch(&chat_id, &message_id).await
+}
+
+/// Returns where the files were written.
+#[tauri::command]
+#[specta::specta]
+pub async fn export_chats(shell: State<'_, Shell>, format: ExportFormat) -> Result<String> {
+    shell.app.chats()?.export(format).await
+}
+
+/// Returns how many chats were removed.
+#[tauri::command]
+#[specta::specta]
+pub async fn delete_all_chats(shell: State<'_, Shell>) -> Result<u32> {
+    shell.app.chats()?.delete_all().await
+}
+
+/// The generation does not depend on its views: one that is gone only ends the forwarding.
+fn forward(follow: Option<Follow>, channel: Channel<ChatEvent>) {
+    let Some(mut follow) = follow else { return };
+    tauri::async_runtime::spawn(async move {
+        while let Some(event) = follow.next().await {
+            if channel.send(event).is_err() {
+                return;
+            }
+        }
+    });
+}

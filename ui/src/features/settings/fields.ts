@@ -1,0 +1,9 @@
+// Which field of the settings each key of the wire changes. Here because rows need both names. Must not know components.
+
+import type { SettingKey, Settings } from "../../ipc/client"
+
+export const FIELDS = {
+  launch_at_login: "launchAtLogin", show_in_menu_bar: "showInMenuBar", show_in_dock: "showInDock", shortcut: "shortcut", send_key: "sendKey",
+  theme: "theme", text_size: "textSize", language: "language", model: "model", system_prompt: "systemPrompt",
+  temperature: "temperature", top_p: "topP", max_tokens: "maxTokens",
+} as const satisfies Record<SettingKey, keyof Settings>

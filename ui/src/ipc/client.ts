@@ -1,0 +1,78 @@
+// The thin, typed door to the desktop shell: every call the views may make, with channels and events as plain callbacks.
+// Here because only this folder knows Tauri; a view gets a `Client` and cannot tell the shell from the mock. Must not know state or views.
+
+import type {
+  AppEvent, AppInfo, ChatEvent, ChatSummary, ChatView, Code, EngineState, ExportFormat, FolderKind, IpcError, ModelSummary,
+  Section, SendReceipt, SettingChange, SettingKey, SettingsView,
+} from "./bindings"
+
+export type * from "./bindings"
+
+export type OnChatEvent = (event: ChatEvent) => void
+/** A running call and the way to stop listening to its events. Closing does not stop the generation. */
+export type Following<T> = { done: Promise<T>; close: () => void }
+
+export interface Client {
+  appInfo(): Promise<AppInfo>
+  listChats(query: string): Promise<ChatSummary[]>
+  createChat(): Promise<ChatSummary>
+  openChat(chatId: string): Promise<ChatView>
+  renameChat(chatId: string, title: string): Promise<ChatSummary>
+  deleteChat(chatId: string): Promise<void>
+  restoreChat(chatId: string): Promise<ChatSummary>
+  saveDraft(chatId: string, text: string): Promise<void>
+  sendMessage(chatId: string, text: string, replaces: string | null, onEvent: OnChatEvent): Following<SendReceipt>
+  regenerate(chatId: string, messageId: string, onEvent: OnChatEvent): Following<SendReceipt>
+  followChat(chatId: string, onEvent: OnChatEvent): Following<boolean>
+  stopGeneration(chatId: string): Promise<void>
+  selectBranch(chatId: string, messageId: string): Promise<ChatView>
+  engineState(): Promise<EngineState>
+  listModels(): Promise<ModelSummary[]>
+  getSettings(): Promise<SettingsView>
+  setSetting(change: SettingChange): Promise<SettingsView>
+  resetSetting(key: SettingKey): Promise<SettingsView>
+  openFolder(kind: FolderKind): Promise<void>
+  exportChats(format: ExportFormat): Promise<string>
+  deleteAllChats(): Promise<number>
+  openLink(url: string): Promise<void>
+  showMainWindow(chatId: string | null, section: Section | null): Promise<void>
+  hideWindow(): Promise<void>
+  setPinned(pinned: boolean): Promise<void>
+  quitApp(): Promise<void>
+  /** Rare events for every window; answers with the way to stop listening. */
+  onAppEvent(listener: (event: AppEvent) => void): Promise<() => void>
+}
+
+/** True inside the desktop shell. */
+export function insideShell(): boolean {
+  return "__TAURI_INTERNALS__" in window
+}
+
+/** The client of this window. Outside the shell, and only in development, it is the mock. */
+export async function connect(): Promise<Client> {
+  if (import.meta.env.DEV && !insideShell()) {
+    const { createMock, mockOptionsFrom } = await import("./mock")
+    return createMock(mockOptionsFrom(window.location.search))
+  }
+  const { createShellClient } = await import("./shell")
+  return createShellClient()
+}
+
+const CODES: Record<Code, true> = {
+  invalid_input: true, not_found: true, model_missing: true, model_invalid: true, model_unsupported: true, model_unreadable: true,
+  insufficient_memory: true, context_overflow: true, engine_crashed: true, engine_unresponsive: true, engine_unavailable: true,
+  busy: true, disk_full: true, storage: true, storage_read_only: true, storage_newer: true, settings: true, unsupported: true,
+  network: true, internal: true,
+}
+
+/** Whatever was thrown, as the one error shape the views know. */
+export function asIpcError(thrown: unknown): IpcError {
+  if (typeof thrown === "object" && thrown !== null && "code" in thrown && "message" in thrown) {
+    const { code, message, hint } = thrown as { code: unknown; message: unknown; hint?: unknown }
+    if (typeof code === "string" && Object.hasOwn(CODES, code)) {
+      return { code: code as Code, message: String(message), hint: typeof hint === "string" ? hint : null }
+    }
+  }
+  const message = thrown instanceof Error ? thrown.message : String(thrown)
+  return { code: "internal", message, hint: null }
+}

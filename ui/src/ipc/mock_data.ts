@@ -1,0 +1,104 @@
+// What the mock shows: chats with real-looking content, long names, a very long answer, errors.
+// Here so that mock.ts is behaviour only. Development and tests only. Must not know views.
+
+import type { AnswerStats, AppInfo, ChatSummary, IpcError, Message, ModelSummary, Settings } from "./bindings"
+
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
+
+export const DEFAULTS: Settings = {
+  launchAtLogin: false, showInMenuBar: true, showInDock: true, shortcut: "", sendKey: "enter", theme: "system", textSize: "normal",
+  language: "system", model: "starter", systemPrompt: "You are a helpful assistant.", temperature: 0.7, topP: 0.95, maxTokens: 2048,
+}
+
+export const MODELS: ModelSummary[] = [
+  { name: "starter", title: "SmolLM2 135M Instruct", sizeBytes: 144_800_000, quantisation: "Q8_0", contextTokens: 8192, source: "bundled", problem: null },
+  { name: "qwen3-4b-instruct-2507-q4_k_m", title: "Qwen3 4B Instruct 2507 with a rather long file name", sizeBytes: 2_497_280_000, quantisation: "Q4_K_M", contextTokens: 32768, source: "own", problem: null },
+  { name: "damaged", title: "mistral-7b-instruct-v0.3", sizeBytes: 1_073_741_824, quantisation: null, contextTokens: null, source: "own",
+    problem: { code: "model_invalid", message: "The file ends in the middle of a tensor: 1.1 GB of 4.4 GB are there.", hint: "Copy the file again." } },
+]
+
+export const INFO: AppInfo = {
+  version: "0.1.0", platform: "macos", language: "en-GB", hasTray: true,
+  paths: { settings: "~/Library/Application Support/Hearth/settings.toml", data: "~/Library/Application Support/Hearth", models: "~/Library/Application Support/Hearth/models", logs: "~/Library/Logs/Hearth" },
+  notices: [{ part: "shortcut", message: "Global shortcuts are not available in this session. Use the menu bar item instead." }],
+}
+
+export const STATS: AnswerStats = { model: "starter", promptTokens: 412, cachedTokens: 380, tokens: 212, ttftMs: 210, tokensPerSecond: 38.4, finishReason: "stop" }
+
+export const CRASHED: IpcError = { code: "engine_crashed", message: "The engine stopped while answering. The text so far is kept.", hint: "It is already starting again; what was written is kept." }
+export const NO_MEMORY: IpcError = { code: "insufficient_memory", message: "Qwen3 4B needs 3.1 GB and 2.2 GB are free.", hint: "Close other programs, or choose a smaller model." }
+
+export const ANSWER = `A **B-tree** keeps its keys sorted in wide nodes, so one read from disk answers many comparisons. A binary tree of a million keys is about twenty levels deep; a B-tree with 200 keys a node is three.
+
+### Why databases use it
+
+1. Nodes are as large as a disk page, usually 4 or 8 KB.
+2. All leaves are on the same level, so every look-up costs the same.
+3. Neighbouring keys are stored together, which makes ranges cheap.
+
+\`\`\`rust
+/// Position of \`key\` among the sorted keys of a node.
+fn find(keys: &[u64], key: u64) -> Result<usize, usize> {
+    keys.binary_search(&key)
+}
+
+fn main() {
+    let keys = [3, 8, 21, 34];
+    println!("{:?}", find(&keys, 21)); // Ok(2)
+}
+\`\`\`
+
+| Structure | Look-up | Range of *k* | Typical depth for 10⁶ keys |
+|---|---|---|--:|
+| Binary tree | \`O(log₂ n)\` | slow | 20 |
+| B-tree | \`O(log n)\` | fast | 3 |
+| Hash table | \`O(1)\` | not possible | 1 |
+
+The depth is \\(h = \\lceil \\log_{m} n \\rceil\\), and the number of keys a tree of height *h* can hold is
+
+$$
+n_{max} = (m + 1)^{h + 1} - 1
+$$
+
+- [x] Sorted keys in wide nodes
+- [ ] Copy-on-write pages, as in [LMDB](https://www.symas.com/lmdb)
+
+> A good rule: if the data is larger than memory, count page reads and not comparisons.
+`
+
+const PARAGRAPH = "When the page is not in memory the engine waits for the disk, and nothing else it does in that time matters. That is why the layout of the data decides the speed of a query long before any clever code does, and why the same query can be a hundred times slower on a cold cache than on a warm one. "
+
+export function longAnswer(wordCount: number): string {
+  const perSection = PARAGRAPH.split(" ").length * 3
+  const sections = Math.ceil(wordCount / perSection)
+  const parts: string[] = []
+  for (let index = 1; index <= sections; index += 1) {
+    parts.push(`## ${index}. Pages, caches and what they cost`, PARAGRAPH.repeat(2).trim(), PARAGRAPH.trim())
+    if (index % 6 === 0) parts.push("```sql\nSELECT title, updated_at\nFROM chats\nWHERE deleted_at IS NULL\nORDER BY updated_at DESC\nLIMIT 50;\n```")
+    if (index % 9 === 0) parts.push("| Cache | Reads per second | Latency |\n|---|--:|--:|\n| cold | 9,400 | 2.1 ms |\n| warm | 412,000 | 18 µs |")
+  }
+  return parts.join("\n\n")
+}
+
+export const TITLES = [
+  "Why databases use B-trees", "Letter to the landlord about the heating that has been broken since the beginning of November",
+  "Regex for ISO dates", "Pasta without a recipe", "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen", "Swift actors and reentrancy",
+  "Plan for the garden", "Summary of the meeting notes", "What is a monad", "Birthday speech", "Cron expressions", "Learning Italian",
+]
+
+export function chatsFor(now: number): ChatSummary[] {
+  return TITLES.map((title, index) => {
+    const age = index < 4 ? index * HOUR * 0.4 : index < 7 ? DAY + index * HOUR * 0.2 : DAY * index
+    return { id: `chat-${index + 1}`, title, createdAtMs: now - age - HOUR, updatedAtMs: now - age, generating: index === 2 }
+  })
+}
+
+let count = 0
+export function message(chatId: string, role: Message["role"], text: string, extra: Partial<Message> = {}): Message {
+  count += 1
+  return {
+    id: `m${count}`, chatId, role, text, status: "complete", createdAtMs: Date.now(), branch: { index: 0, count: 1, previousId: null, nextId: null },
+    stats: role === "assistant" ? STATS : null, error: null, notice: null, ...extra,
+  }
+}

@@ -1,0 +1,30 @@
+// The two things a window remembers by itself: which chat was open and whether the sidebar was shown.
+// Here because a view may be destroyed at any time. Everything else lives in the shell. Must not know components.
+
+const CHAT = "hearth.lastChat"
+const SIDEBAR = "hearth.sidebar"
+
+function read(key: string): string | null {
+  try {
+    return localStorage.getItem(key)
+  } catch {
+    return null
+  }
+}
+
+function write(key: string, value: string | null): void {
+  try {
+    if (value === null) localStorage.removeItem(key)
+    else localStorage.setItem(key, value)
+  } catch {
+    // Forgetting is fine.
+  }
+}
+
+export const lastChat = (): string | null => {
+  const asked = import.meta.env.DEV ? new URLSearchParams(window.location.search).get("chat") : null
+  return asked ?? read(CHAT)
+}
+export const rememberChat = (chatId: string | null): void => write(CHAT, chatId)
+export const sidebarShown = (): boolean => read(SIDEBAR) !== "hidden"
+export const rememberSidebar = (shown: boolean): void => write(SIDEBAR, shown ? null : "hidden")

@@ -1,0 +1,91 @@
+// English: the first language and the shape of every other one.
+// Here so that no component holds a word. Sentence case, plain words, no exclamation marks. Must not know components or state.
+
+import type { Code } from "../ipc/client"
+
+export const en = {
+  app: { name: "Hearth", loading: "Opening…", mainLabel: "Chat", retryStart: "Try again", startFailed: "The window could not be set up." },
+  sidebar: {
+    label: "Chats", search: "Search titles", newChat: "New chat", settings: "Settings", chats: "Chats", today: "Today", yesterday: "Yesterday", earlier: "Earlier",
+    none: "No chats yet", noneFound: (query: string) => `No title contains “${query}”`, generating: "Answering", more: (title: string) => `More for ${title}`, untitled: "New chat",
+    rename: "Rename…", remove: "Delete", renameLabel: "Chat title", deleted: (title: string) => `“${title}” deleted`, undo: "Undo", toggle: "Hide or show the sidebar", showAll: (count: number) => `Show ${count} more`,
+    clearSearch: "Clear search",
+  },
+  chat: {
+    transcript: "Conversation", composer: "Message", placeholder: "Ask anything", send: "Send", stop: "Stop", copy: "Copy", copied: "Copied", regenerate: "Answer again", edit: "Edit",
+    editing: "Editing your message. The earlier version is kept.", cancelEdit: "Cancel", jump: "Jump to latest", you: "You", answer: "Answer", earlier: "Show earlier messages",
+    previousBranch: "Previous version", nextBranch: "Next version", branchOf: (index: number, count: number) => `${index}/${count}`, branchLabel: (index: number, count: number) => `Version ${index} of ${count}`,
+    loading: (model: string) => `Loading ${model}…`, loadingPart: (model: string, percent: string) => `Loading ${model}… ${percent}`,
+    prefill: (done: string, total: string) => `Reading your message… ${done} of ${total} tokens`, starting: "Starting…", waiting: "Thinking…",
+    generating: "Generating", complete: "Response complete", failedSpoken: "The answer failed", stopped: "Stopped", cutOff: "Reached the longest answer allowed", interrupted: "Interrupted",
+    interruptedBy: (why: string) => `Interrupted: ${why}`, tokensPerSecond: (value: string) => `${value} tok/s`, firstToken: (value: string) => `first token ${value}`, tokens: (value: string) => `${value} tokens`,
+    statsTitle: (prompt: string, cached: string) => `${prompt} tokens read, ${cached} of them from the cache`, openFailed: "The chat could not be opened.", sendFailed: "Your message was not sent.",
+    codeCopy: "Copy code", codeLabel: "Code", tableLabel: "Table", mathFailed: "This formula cannot be shown",
+    greeting: "What can I help with?", greetingNote: "Answers are made on this computer. Nothing is sent anywhere.", greetingNoteMac: "Answers are made on this Mac. Nothing is sent anywhere.",
+    starters: [
+      { title: "Explain", text: "Explain in plain words how a heat pump works, with one everyday comparison." },
+      { title: "Write", text: "Write a short, friendly note asking a neighbour to keep the music down after ten." },
+      { title: "Code", text: "Write a Python function that finds duplicate files in a folder by size and hash." },
+    ],
+  },
+  engine: {
+    unloaded: "Model not loaded", unloadedNote: "It loads with your first message", loading: (percent: string) => `Loading ${percent}`, ready: "Ready", generating: "Answering", failed: "Model failed",
+    context: (used: string, limit: string) => `${used} of ${limit} tokens`, contextLimit: (limit: string) => `${limit}-token context`, label: "Engine",
+  },
+  popover: { open: "Open in window", pin: "Keep open", unpin: "Stop keeping open" },
+  links: { title: "Open this link?", note: "It opens in your browser. The site will see that you visited.", open: "Open link", cancel: "Cancel", copy: "Copy address" },
+  dialog: { close: "Close", details: "Details" },
+  keys: {
+    title: "Keyboard shortcuts", send: "Send", newline: "New line", sendAlways: "Send, whatever the setting", newChat: "New chat", search: "Search chats", settings: "Settings", sidebar: "Hide or show the sidebar", shortcuts: "This list",
+    stop: "Stop the answer", escape: "Close, stop, then hide the window", regenerate: "Answer again", copyLast: "Copy the last answer", editLast: "Edit your last message, when the box is empty", branch: "Previous or next version",
+  },
+  settings: {
+    title: "Settings", sections: { general: "General", appearance: "Appearance", generation: "Generation", privacy: "Privacy", advanced: "Advanced" }, back: "Back to chats", reset: "Reset", resetLabel: (name: string) => `Reset ${name} to its default`,
+    repaired: "Some settings were damaged and are reset", failed: "The setting was not changed.",
+    on: "On", off: "Off",
+    launchAtLogin: { name: "Open at login", note: "Hearth starts with your Mac and waits in the menu bar.", noteOther: "Hearth starts with your computer and waits in the tray." },
+    showInMenuBar: { name: "Show in menu bar", nameOther: "Show in tray", note: "The flame in the menu bar opens a small chat.", noteOther: "The flame in the tray opens a menu.", last: "Turn on “Show in Dock” first: Hearth needs one place to be opened from." },
+    showInDock: { name: "Show in Dock", note: "Hearth has a Dock icon and appears in the app switcher.", last: "Turn on “Show in menu bar” first: Hearth needs one place to be opened from." },
+    shortcut: { name: "Global shortcut", note: "Opens the small chat from any app.", record: "Record shortcut", recording: "Press the keys…", clear: "Remove", none: "None", needsModifier: "Use at least one of Cmd, Ctrl or Option with another key.", failed: (chord: string) => `${chord} could not be used.` },
+    sendKey: { name: "Send with", note: "The other one starts a new line.", enter: "Return", modEnter: "Cmd–Return", modEnterOther: "Ctrl–Enter", enterOther: "Enter" },
+    theme: { name: "Theme", note: "System follows the rest of your computer.", system: "System", light: "Light", dark: "Dark" },
+    textSize: { name: "Text size", note: "Applies to every window at once.", small: "Small", normal: "Normal", large: "Large" },
+    language: { name: "Language", note: "Menus and messages; the model answers in the language you write.", system: "System", en: "English", de: "Deutsch" },
+    model: { name: "Model", note: "Used from the next message on.", bundled: "Included", own: "Your file", details: (size: string, quantisation: string, context: string) => [size, quantisation, context].filter(Boolean).join(" · "), context: (tokens: string) => `${tokens}-token context` },
+    systemPrompt: { name: "Instructions", note: "Sent to the model before every conversation." },
+    temperature: { name: "Temperature", note: "Lower is more predictable, higher is more varied." },
+    topP: { name: "Top P", note: "Only the likeliest words that add up to this share are considered." },
+    maxTokens: { name: "Longest answer", note: "An answer stops after this many tokens; a token is about four letters." },
+    privacy: {
+      headline: "What leaves this Mac: nothing.", headlineOther: "What leaves this computer: nothing.",
+      facts: [
+        "Models run inside this app. Your messages and the answers are never sent anywhere.",
+        "Chats and settings are files in your own data folder, readable by you alone.",
+        "There is no account, no telemetry, no crash reporting and no check for updates.",
+        "Pictures and other remote content in answers are never loaded; they are shown as links.",
+        "A link opens only when you click it and confirm the full address, in your browser and not in this app.",
+        "The app's windows are barred from the network: they can reach nothing but the app itself.",
+      ],
+      deleteNote: "Deleted chats are removed from disk after the time to undo has passed.",
+    },
+    advanced: {
+      folders: "Folders", settings: "Settings file", data: "Chats", models: "Models", logs: "Logs", open: "Open folder", openLabel: (name: string) => `Open folder: ${name}`,
+      export: { name: "Export chats", note: "Writes every chat to a folder you can read without Hearth.", markdown: "Markdown", json: "JSON", done: (place: string) => `Written to ${place}` },
+      deleteAll: { name: "Delete all chats", note: "Removes every chat from this computer. This cannot be undone.", button: "Delete all…", title: "Delete all chats?", type: (word: string) => `Type ${word} to confirm.`, word: "delete", confirm: "Delete all chats", done: (count: number) => (count === 1 ? "1 chat deleted" : `${count} chats deleted`) },
+      notices: "On this computer", version: "Version",
+    },
+  },
+  errors: {
+    actions: { retry: "Try again", settings: "Choose a model", folder: "Open models folder", data: "Open data folder", newChat: "Start a new chat", dismiss: "Dismiss" },
+    /** What to do, after what happened. */
+    advice: {
+      invalid_input: "Change it and try again.", not_found: "It may have been deleted.", model_missing: "Choose another model.", model_invalid: "Choose another model or replace the file.",
+      model_unsupported: "Choose another model.", model_unreadable: "Check that you may read the file.", insufficient_memory: "Choose a smaller model or close other apps.",
+      context_overflow: "Start a new chat or shorten the message.", engine_crashed: "Try again.", engine_unresponsive: "Try again.", engine_unavailable: "Try again in a moment.",
+      busy: "Wait for the other answer or stop it.", disk_full: "Free some space, then try again.", storage: "Try again.", storage_read_only: "Make the data folder writable.",
+      storage_newer: "Install the newer version of Hearth.", settings: "Choose another value.", unsupported: "This is not available here.", network: "Try again.", internal: "Try again.",
+    } satisfies Record<Code, string>,
+  },
+}
+
+export type Strings = typeof en

@@ -1,0 +1,58 @@
+// Which language is shown, and its dictionary and number formats.
+// Here, beside the dictionaries, because every view asks it for words. Must not know settings or Tauri.
+
+import type { Language } from "../ipc/client"
+import { de } from "./de"
+import { en, type Strings } from "./en"
+
+type Known = "en" | "de"
+
+class Words {
+  language = $state<Known>("en")
+  locale = $state("en")
+  readonly t: Strings = $derived(this.language === "de" ? de : en)
+
+  /** Applies the setting; `system` is the computer's language, for example "de-DE". */
+  choose(setting: Language, system: string): void {
+    const wanted = setting === "system" ? system.slice(0, 2).toLowerCase() : setting
+    this.language = wanted === "de" ? "de" : "en"
+    // The region's number format only counts when it is the region of the language shown.
+    this.locale = system.toLowerCase().startsWith(this.language) ? validLocale(system, this.language) : this.language
+    document.documentElement.lang = this.language
+  }
+
+  number(value: number, digits = 0): string {
+    return new Intl.NumberFormat(this.locale, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value)
+  }
+
+  percent(fraction: number): string {
+    return new Intl.NumberFormat(this.locale, { style: "percent", maximumFractionDigits: 0 }).format(fraction)
+  }
+
+  /** Milliseconds below a second, seconds above. */
+  duration(ms: number): string {
+    return ms < 1000 ? `${this.number(Math.round(ms))} ms` : `${this.number(ms / 1000, 1)} s`
+  }
+
+  /** Decimal units, as the Finder shows them. */
+  bytes(count: number): string {
+    const units = ["B", "KB", "MB", "GB", "TB"]
+    let value = count
+    let unit = 0
+    while (value >= 1000 && unit < units.length - 1) {
+      value /= 1000
+      unit += 1
+    }
+    return `${this.number(value, unit >= 3 ? 1 : 0)} ${units[unit] ?? ""}`
+  }
+}
+
+function validLocale(tag: string, fallback: string): string {
+  try {
+    return Intl.getCanonicalLocales(tag)[0] ?? fallback
+  } catch {
+    return fallback
+  }
+}
+
+export const words = new Words()
