@@ -14,6 +14,8 @@ use tauri_specta::{Builder, ErrorHandlingMode, collect_commands};
 pub fn commands() -> Builder<Wry> {
     Builder::new()
         .error_handling(ErrorHandlingMode::Throw)
+        // One type for both directions: what we send always has every field.
+        .disable_serde_phases()
         .typ::<hearth_app::events::AppEvent>()
         .typ::<hearth_app::Error>()
         .commands(collect_commands![

@@ -91,7 +91,7 @@ impl Code {
 
 /// An error as it crosses IPC, HTTP and the terminal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
-#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[cfg_attr(feature = "specta", derive(specta::Type), serde(rename = "IpcError"))]
 #[error("{message}")]
 pub struct Error {
     pub code: Code,

@@ -413,6 +413,30 @@ fn sizes() {
         .with("llama.embedding_length", u32(60))
         .with("llama.rope.dimension_count", u32(15));
     cases.push(("llama.rope.dimension_count".into(), odd));
+    // An architecture that rotates only a part of each head.
+    let partly = sound().change(|model| {
+        model.entries[0].1 = text("phi2");
+        for (key, _) in &mut model.entries {
+            if let Some(rest) = key.strip_prefix(b"llama.") {
+                *key = [b"phi2.", rest].concat();
+            }
+        }
+    });
+    assert!(
+        check(
+            &partly
+                .clone()
+                .with("phi2.rope.dimension_count", u32(8))
+                .build()
+        )
+        .is_ok()
+    );
+    for turned in [18, 7] {
+        let wrong = partly
+            .clone()
+            .with("phi2.rope.dimension_count", u32(turned));
+        cases.push(("phi2.rope.dimension_count".into(), wrong));
+    }
     let cases: Vec<(String, Model)> = cases
         .into_iter()
         .map(|(name, model)| (format!("`{name}`"), model))

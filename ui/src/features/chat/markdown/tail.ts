@@ -109,7 +109,7 @@ export class TailRenderer {
     })
     this.#blocks.length = from
     this.#blocks.push(...fresh)
-    this.#enterFence(tokens.at(-1))
+    this.#enterFence(tokens.at(-1), tail)
     return { from, blocks: fresh }
   }
 
@@ -118,8 +118,8 @@ export class TailRenderer {
     this.#links[tag] ??= { href, title }
   }
 
-  #enterFence(last: Token | undefined): void {
-    const opener = last ? openFence(last) : null
+  #enterFence(last: Token | undefined, tail: string): void {
+    const opener = last ? openFence(last, tail) : null
     if (!opener || !last) return
     const start = this.#text.length - last.raw.length
     const bodyAt = start + opener.length
@@ -156,7 +156,7 @@ function tokenHtml(token: Token): string {
 /** How many leading tokens are final: followed by a blank line and at least two more blocks, or by an open code fence. */
 function freezeCount(tokens: Token[], tail: string): number {
   const last = tokens.at(-1)
-  if (last && openFence(last)) return tokens.length - 1
+  if (last && openFence(last, tail)) return tokens.length - 1
   let end = tail.length
   let after = 0
   for (let index = tokens.length - 1; index >= 0; index -= 1) {
@@ -169,12 +169,16 @@ function freezeCount(tokens: Token[], tail: string): number {
   return 0
 }
 
-/** The opener of a fence that is not closed yet, when its line is complete and not indented. */
-function openFence(token: Token): { mark: string; language: string; length: number } | null {
+/** The opener of a fence that ends `tail` and is not closed yet, when its line is complete and not indented. */
+function openFence(token: Token, tail: string): { mark: string; language: string; length: number } | null {
   if (token.type !== "code") return null
   const opener = /^(`{3,}|~{3,})([^\n]*)\n/.exec(token.raw)
   if (!opener?.[1]) return null
   const closed = new RegExp(`\\n {0,3}${opener[1]}[\`~]* *(?:\\n+)?$`).test(token.raw)
   if (closed) return null
+  // A formula begun in the lines just above may still close further down and take the fence into itself.
+  const before = tail.slice(0, tail.length - token.raw.length)
+  const paragraph = before.split(/\n[ \t]*\n/).at(-1) ?? ""
+  if (paragraph.includes("$$") || paragraph.includes("\\[")) return null
   return { mark: opener[1], language: fenceLanguage(opener[2]), length: opener[0].length }
 }
