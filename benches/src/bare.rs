@@ -1,0 +1,72 @@
+//! The yardstick: llama_decode and a greedy sampler in one process, and nothing else.
+
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::time::Instant;
+
+use llama_cpp_2::LogOptions;
+use llama_cpp_2::context::LlamaContext;
+use llama_cpp_2::context::params::LlamaContextParams;
+use llama_cpp_2::llama_backend::LlamaBackend;
+use llama_cpp_2::llama_batch::LlamaBatch;
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::model::params::LlamaModelParams;
+use llama_cpp_2::sampling::LlamaSampler;
+
+use super::Round;
+
+/// Same as the engine's, so that only what is around the loop differs.
+const BATCH_TOKENS: u32 = hearth_engine::llama::BATCH_TOKENS;
+
+pub(crate) struct Bare<'m> {
+    model: &'m LlamaModel,
+    context: LlamaContext<'m>,
+}
+
+/// Loads the model, hands it to `work` and frees it.
+pub(crate) fn with_model(path: &Path, threads: u32, work: impl FnOnce(&mut Bare<'_>)) {
+    llama_cpp_2::send_logs_to_tracing(LogOptions::default().with_logs_enabled(false));
+    let backend = LlamaBackend::init().unwrap();
+    let model = LlamaModel::load_from_file(&backend, path, &LlamaModelParams::default()).unwrap();
+    let params = LlamaContextParams::default()
+        .with_n_ctx(NonZeroU32::new(hearth_engine::LoadSpec::DEFAULT_CONTEXT))
+        .with_n_batch(BATCH_TOKENS)
+        .with_n_ubatch(BATCH_TOKENS)
+        .with_n_threads(threads as i32)
+        .with_n_threads_batch(threads as i32)
+        .with_no_perf(true);
+    let context = model.new_context(&backend, params).unwrap();
+    work(&mut Bare { model: &model, context });
+}
+
+impl Bare<'_> {
+    pub(crate) fn round(&mut self, prompt: &str, decode_tokens: u32) -> Round {
+        let tokens = self.model.vocab().tokenize(prompt.as_bytes(), true, true);
+        self.context.clear_kv_cache();
+        let mut batch = LlamaBatch::new(BATCH_TOKENS as usize, 1);
+        let mut sampler = LlamaSampler::chain_simple([LlamaSampler::greedy()]);
+        let started = Instant::now();
+        for (number, chunk) in tokens.chunks(BATCH_TOKENS as usize).enumerate() {
+            batch.clear();
+            for (i, token) in chunk.iter().enumerate() {
+                let position = number * BATCH_TOKENS as usize + i;
+                batch.add(*token, position as i32, &[0], position + 1 == tokens.len()).unwrap();
+            }
+            self.context.decode(&mut batch).unwrap();
+        }
+        let prefill_ms = milliseconds(started);
+        let mut token = sampler.sample(&self.context, -1);
+        let first = Instant::now();
+        for i in 1..decode_tokens as usize {
+            batch.clear();
+            batch.add(token, (tokens.len() + i - 1) as i32, &[0], true).unwrap();
+            self.context.decode(&mut batch).unwrap();
+            token = sampler.sample(&self.context, -1);
+        }
+        Round { prompt_tokens: tokens.len() as u32, prefill_ms, decode_ms: milliseconds(first), tokens: decode_tokens }
+    }
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1000.0
+}
