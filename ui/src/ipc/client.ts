@@ -12,33 +12,36 @@ export type OnChatEvent = (event: ChatEvent) => void
 /** A running call and the way to stop listening to its events. Closing does not stop the generation. */
 export type Following<T> = { done: Promise<T>; close: () => void }
 
+/** A command that answers with nothing: null over the wire. */
+export type Done = void | null
+
 export interface Client {
   appInfo(): Promise<AppInfo>
   listChats(query: string): Promise<ChatSummary[]>
   createChat(): Promise<ChatSummary>
   openChat(chatId: string): Promise<ChatView>
   renameChat(chatId: string, title: string): Promise<ChatSummary>
-  deleteChat(chatId: string): Promise<void>
+  deleteChat(chatId: string): Promise<Done>
   restoreChat(chatId: string): Promise<ChatSummary>
-  saveDraft(chatId: string, text: string): Promise<void>
+  saveDraft(chatId: string, text: string): Promise<Done>
   sendMessage(chatId: string, text: string, replaces: string | null, onEvent: OnChatEvent): Following<SendReceipt>
   regenerate(chatId: string, messageId: string, onEvent: OnChatEvent): Following<SendReceipt>
   followChat(chatId: string, onEvent: OnChatEvent): Following<boolean>
-  stopGeneration(chatId: string): Promise<void>
+  stopGeneration(chatId: string): Promise<Done>
   selectBranch(chatId: string, messageId: string): Promise<ChatView>
   engineState(): Promise<EngineState>
   listModels(): Promise<ModelSummary[]>
   getSettings(): Promise<SettingsView>
   setSetting(change: SettingChange): Promise<SettingsView>
   resetSetting(key: SettingKey): Promise<SettingsView>
-  openFolder(kind: FolderKind): Promise<void>
+  openFolder(kind: FolderKind): Promise<Done>
   exportChats(format: ExportFormat): Promise<string>
   deleteAllChats(): Promise<number>
-  openLink(url: string): Promise<void>
-  showMainWindow(chatId: string | null, section: Section | null): Promise<void>
-  hideWindow(): Promise<void>
-  setPinned(pinned: boolean): Promise<void>
-  quitApp(): Promise<void>
+  openLink(url: string): Promise<Done>
+  showMainWindow(chatId: string | null, section: Section | null): Promise<Done>
+  hideWindow(): Promise<Done>
+  setPinned(pinned: boolean): Promise<Done>
+  quitApp(): Promise<Done>
   /** Rare events for every window; answers with the way to stop listening. */
   onAppEvent(listener: (event: AppEvent) => void): Promise<() => void>
 }

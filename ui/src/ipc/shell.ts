@@ -24,5 +24,5 @@ export function createShellClient(): Client {
     regenerate: (chatId, messageId, onEvent) => follow(onEvent, (channel) => commands.regenerate(chatId, messageId, channel)),
     followChat: (chatId, onEvent) => follow(onEvent, (channel) => commands.followChat(chatId, channel)),
     onAppEvent: (listener) => listen<AppEvent>(APP_EVENT, (event) => listener(event.payload)),
-  } as Client
+  }
 }
