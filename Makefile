@@ -16,7 +16,7 @@ STAMPS := target/.stamps
 UI_SOURCES := $(shell find ui -type f -not -path '*/node_modules/*' -not -path 'ui/dist/*' -not -path 'ui/.vite/*' -not -path 'ui/tests/*' 2>/dev/null)
 CARGO_DENY := 0.20.2
 
-.PHONY: help setup system npm model ui build build-debug run bundle bench clean \
+.PHONY: help setup system npm model ui build build-debug run bindings bundle bench clean \
 	test test-rust test-ui test-window test-bundle \
 	check check-format check-rust check-ui check-tidy check-licences check-scripts check-workflows check-macos
 
@@ -56,11 +56,15 @@ no-dist:
 build: system model $(STAMPS)/ui ## target/release/hearth and target/release/hearth-desktop
 	cargo build --release $(PROGRAMS)
 
+# Everything with its tests, exactly as clippy and `cargo test` select it: another selection would compile llama.cpp once more.
 build-debug: system model $(STAMPS)/ui
-	cargo build $(PROGRAMS)
+	cargo build --workspace --all-targets $(FEATURES) $(LOCKED)
 
 run: build ## open the app (without a display: chat in the terminal)
 	@scripts/run
+
+bindings: system model $(STAMPS)/ui ## ui/src/ipc/bindings.ts after a change to a command or its types
+	HEARTH_WRITE_BINDINGS=1 cargo test --workspace $(FEATURES) --test contract
 
 bundle: build ## target/bundle/Hearth.app (on Linux the same layout, not for publishing)
 	scripts/bundle

@@ -36,7 +36,10 @@ pub(crate) fn with_model(path: &Path, threads: u32, work: impl FnOnce(&mut Bare<
         .with_n_threads_batch(threads as i32)
         .with_no_perf(true);
     let context = model.new_context(&backend, params).unwrap();
-    work(&mut Bare { model: &model, context });
+    work(&mut Bare {
+        model: &model,
+        context,
+    });
 }
 
 impl Bare<'_> {
@@ -50,7 +53,9 @@ impl Bare<'_> {
             batch.clear();
             for (i, token) in chunk.iter().enumerate() {
                 let position = number * BATCH_TOKENS as usize + i;
-                batch.add(*token, position as i32, &[0], position + 1 == tokens.len()).unwrap();
+                batch
+                    .add(*token, position as i32, &[0], position + 1 == tokens.len())
+                    .unwrap();
             }
             self.context.decode(&mut batch).unwrap();
         }
@@ -59,11 +64,18 @@ impl Bare<'_> {
         let first = Instant::now();
         for i in 1..decode_tokens as usize {
             batch.clear();
-            batch.add(token, (tokens.len() + i - 1) as i32, &[0], true).unwrap();
+            batch
+                .add(token, (tokens.len() + i - 1) as i32, &[0], true)
+                .unwrap();
             self.context.decode(&mut batch).unwrap();
             token = sampler.sample(&self.context, -1);
         }
-        Round { prompt_tokens: tokens.len() as u32, prefill_ms, decode_ms: milliseconds(first), tokens: decode_tokens }
+        Round {
+            prompt_tokens: tokens.len() as u32,
+            prefill_ms,
+            decode_ms: milliseconds(first),
+            tokens: decode_tokens,
+        }
     }
 }
 

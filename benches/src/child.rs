@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hearth_engine::supervisor::{Launch, Supervisor};
-use hearth_engine::{Engine, Event, LoadSpec, Message, Prompt, Request, Role, Sampling, State, Summary};
+use hearth_engine::{
+    Engine, Event, LoadSpec, Message, Prompt, Request, Role, Sampling, State, Summary,
+};
 
 use super::Round;
 
@@ -26,10 +28,16 @@ pub(crate) async fn first_token_ms(model: &Path, threads: u32) -> f64 {
         let mut request = Request::chat(vec![Message::new(Role::User, "Why is the sky blue?")]);
         request.max_tokens = Some(1);
         let mut generation = engine.generate(request);
-        while !matches!(generation.events.recv().await, Some(Event::Text { .. }) | None) {}
+        while !matches!(
+            generation.events.recv().await,
+            Some(Event::Text { .. }) | None
+        ) {}
         times.push(started.elapsed().as_secs_f64() * 1000.0);
         engine.shut_down();
-        let _ = engine.state().wait_for(|s| matches!(s, State::ShutDown)).await;
+        let _ = engine
+            .state()
+            .wait_for(|s| matches!(s, State::ShutDown))
+            .await;
     }
     // The first one reads the file from the disk.
     super::median(times.into_iter().skip(1))
@@ -38,7 +46,11 @@ pub(crate) async fn first_token_ms(model: &Path, threads: u32) -> f64 {
 impl Child {
     pub(crate) async fn start(model: &Path, threads: u32) -> Self {
         let engine = start(model, threads);
-        let _ = engine.state().wait_for(|s| matches!(s, State::Ready { .. })).await.unwrap();
+        let _ = engine
+            .state()
+            .wait_for(|s| matches!(s, State::Ready { .. }))
+            .await
+            .unwrap();
         Self(engine)
     }
 

@@ -3,7 +3,13 @@
 //!
 //! Both models are loaded at once and take turns, so that whatever else the machine does hits both. Prints a table on standard
 //! error and JSON on standard output. Speed is a ratio in one run and never a test.
-#![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A bench may print and stop.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)] // A bench may print and stop.
 
 mod bare;
 mod child;
@@ -38,10 +44,17 @@ fn main() -> ExitCode {
     if let Some(code) = hearth_engine::worker::run_if_asked() {
         return code;
     }
-    let rounds = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(7);
+    let rounds = std::env::args()
+        .nth(1)
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(7);
     let model = starter();
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
     let first_token = runtime.block_on(child::first_token_ms(&model, threads));
     let (mut bare_rounds, mut child_rounds) = (Vec::new(), Vec::new());
     let child = runtime.block_on(child::Child::start(&model, threads));
@@ -50,7 +63,10 @@ fn main() -> ExitCode {
             let prompt = prompt(round);
             let one = bare.round(&prompt, DECODE_TOKENS);
             let other = runtime.block_on(child.round(&prompt, DECODE_TOKENS));
-            assert_eq!(one.prompt_tokens, other.prompt_tokens, "both sides must read the same tokens");
+            assert_eq!(
+                one.prompt_tokens, other.prompt_tokens,
+                "both sides must read the same tokens"
+            );
             // The first round warms both up.
             if round > 0 {
                 bare_rounds.push(one);
@@ -64,8 +80,14 @@ fn main() -> ExitCode {
 
 /// A prompt of fixed length that begins differently each time, so that no prefix is in the cache.
 fn prompt(round: usize) -> String {
-    let words = ["river", "stone", "light", "garden", "window", "letter", "winter", "music", "forest", "market"];
-    (0..PROMPT_WORDS).map(|i| words[(i * (round + 3) + i / 7 + round) % words.len()]).collect::<Vec<_>>().join(" ")
+    let words = [
+        "river", "stone", "light", "garden", "window", "letter", "winter", "music", "forest",
+        "market",
+    ];
+    (0..PROMPT_WORDS)
+        .map(|i| words[(i * (round + 3) + i / 7 + round) % words.len()])
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn starter() -> PathBuf {
@@ -74,7 +96,11 @@ fn starter() -> PathBuf {
         PathBuf::from,
     );
     let path = cache.join("models/SmolLM2-135M-Instruct.Q4_1.gguf");
-    assert!(path.exists(), "{} is missing; `make model` fetches it", path.display());
+    assert!(
+        path.exists(),
+        "{} is missing; `make model` fetches it",
+        path.display()
+    );
     path
 }
 
@@ -86,13 +112,22 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 
 fn report(bare: &[Round], child: &[Round], first_token_ms: f64) {
     let row = |name: &str, speed: fn(&Round) -> f64, must: f64| {
-        let (one, other) = (median(bare.iter().map(speed)), median(child.iter().map(speed)));
+        let (one, other) = (
+            median(bare.iter().map(speed)),
+            median(child.iter().map(speed)),
+        );
         // Paired: each round's two halves ran next to each other.
         let ratio = median(bare.iter().zip(child).map(|(b, c)| speed(c) / speed(b)));
-        eprintln!("{name:<10} {one:>12.1} {other:>12.1} {ratio:>8.3} {must:>8.2}  {}", if ratio >= must { "ok" } else { "MISSED" });
+        eprintln!(
+            "{name:<10} {one:>12.1} {other:>12.1} {ratio:>8.3} {must:>8.2}  {}",
+            if ratio >= must { "ok" } else { "MISSED" }
+        );
         serde_json::json!({ "bare_tokens_per_second": one, "child_tokens_per_second": other, "ratio": ratio, "must": must })
     };
-    eprintln!("{:<10} {:>12} {:>12} {:>8} {:>8}", "", "bare tok/s", "child tok/s", "ratio", "must");
+    eprintln!(
+        "{:<10} {:>12} {:>12} {:>8} {:>8}",
+        "", "bare tok/s", "child tok/s", "ratio", "must"
+    );
     let prefill = row("prefill", Round::prefill_speed, 0.97);
     let decode = row("decode", Round::decode_speed, 0.97);
     eprintln!("load and first token of a short prompt: {first_token_ms:.0} ms");

@@ -27,7 +27,11 @@ pub fn run() -> ExitCode {
         Err(error) => return say_and_fail(&error),
     };
     let log_notice = hearth_app::log::start(&env, &options.paths);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return say_and_fail(&Error::internal(error)),
     };
@@ -43,8 +47,15 @@ pub fn run() -> ExitCode {
             program.run(on_run_event);
             ExitCode::SUCCESS
         }
-        Err(error) => say_and_fail(&Error::new(Code::Unsupported, format!("The window system could not be reached: {error}."))
-            .hint("Start Hearth from a desktop, or chat in the terminal with `hearth run starter`.")),
+        Err(error) => say_and_fail(
+            &Error::new(
+                Code::Unsupported,
+                format!("The window system could not be reached: {error}."),
+            )
+            .hint(
+                "Start Hearth from a desktop, or chat in the terminal with `hearth run starter`.",
+            ),
+        ),
     }
 }
 
@@ -61,14 +72,29 @@ fn say_and_fail(error: &Error) -> ExitCode {
 fn build(shell: Shell) -> tauri::Result<tauri::App> {
     let commands = ipc::commands();
     let state_flags = StateFlags::SIZE | StateFlags::POSITION | StateFlags::MAXIMIZED;
+    // With the rest of our files; the plug-in takes an absolute path as it is.
+    let state_file = shell
+        .app
+        .paths()
+        .data
+        .join("windows.json")
+        .display()
+        .to_string();
     let builder = tauri::Builder::default()
         // First, as its documentation asks: a second start ends before it opens anything.
-        .plugin(tauri_plugin_single_instance::init(|handle, arguments, _| on_second_start(handle, &arguments)))
+        .plugin(tauri_plugin_single_instance::init(
+            |handle, arguments, _| on_second_start(handle, &arguments),
+        ))
         .plugin(tauri_plugin_deep_link::init())
-        .plugin(tauri_plugin_opener::Builder::new().open_js_links_on_click(false).build())
+        .plugin(
+            tauri_plugin_opener::Builder::new()
+                .open_js_links_on_click(false)
+                .build(),
+        )
         .plugin(
             tauri_plugin_window_state::Builder::new()
                 .with_state_flags(state_flags)
+                .with_filename(state_file)
                 .with_denylist(&[windows::POPOVER])
                 .build(),
         )
@@ -78,18 +104,29 @@ fn build(shell: Shell) -> tauri::Result<tauri::App> {
             set_up(app.handle());
             Ok(())
         });
-    platform::prepare(builder).build(tauri::generate_context!())
+    #[allow(clippy::exit)] // In Tauri's macro.
+    let context = tauri::generate_context!();
+    platform::prepare(builder).build(context)
 }
 
 fn set_up(handle: &AppHandle) {
     let shell = handle.state::<Shell>();
     match shell.app.open_chats() {
-        Ok(chats) => chats.opening_notices().iter().for_each(|line| shell.notice("chats", line.clone())),
-        Err(error) => shell.notice("chats", format!("{} {}", error.message, error.hint.unwrap_or_default())),
+        Ok(chats) => chats
+            .opening_notices()
+            .iter()
+            .for_each(|line| shell.notice("chats", line.clone())),
+        Err(error) => shell.notice(
+            "chats",
+            format!("{} {}", error.message, error.hint.unwrap_or_default()),
+        ),
     }
     let settings = shell.app.settings().get();
     if let Err(error) = platform::set_dock(handle, settings.show_in_dock) {
-        shell.notice("dock", format!("The Dock icon could not be changed: {error}."));
+        shell.notice(
+            "dock",
+            format!("The Dock icon could not be changed: {error}."),
+        );
     }
     show_tray(handle, &shell, settings.show_in_menu_bar);
     match shortcut::start(handle) {
@@ -99,7 +136,10 @@ fn set_up(handle: &AppHandle) {
                 shell.notice("shortcut", error.message);
             }
         }
-        Err(error) => shell.notice("shortcut", format!("Global shortcuts are not available here: {error}.")),
+        Err(error) => shell.notice(
+            "shortcut",
+            format!("Global shortcuts are not available here: {error}."),
+        ),
     }
     forward_events(handle);
     open_links(handle);
@@ -119,26 +159,32 @@ fn show_tray(handle: &AppHandle, shell: &Shell, wanted: bool) {
     // The tray library panics when its system library is not installed.
     match std::panic::catch_unwind(AssertUnwindSafe(|| tray::set_shown(handle, true))) {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => shell.notice("tray", format!("The tray icon could not be shown: {error}.")),
-        Err(_) => shell.notice("tray", "The tray icon could not be shown: its system library is missing."),
+        Ok(Err(error)) => shell.notice(
+            "tray",
+            format!("The tray icon could not be shown: {error}."),
+        ),
+        Err(_) => shell.notice(
+            "tray",
+            "The tray icon could not be shown: its system library is missing.",
+        ),
     }
 }
 
 /// Tries a setting's effect outside the program.
 pub fn take_effect(handle: &AppHandle, shell: &Shell, change: &SettingChange) -> Result<()> {
-    let failed = |what: &str, reason: String| Error::new(Code::Unsupported, format!("{what}: {reason}."));
+    let failed =
+        |what: &str, reason: String| Error::new(Code::Unsupported, format!("{what}: {reason}."));
     match change {
-        SettingChange::LaunchAtLogin(on) => {
-            platform::set_login_item(handle, *on).map_err(|e| failed("The login item could not be changed", e))
-        }
+        SettingChange::LaunchAtLogin(on) => platform::set_login_item(handle, *on)
+            .map_err(|e| failed("The login item could not be changed", e)),
         SettingChange::ShowInMenuBar(true) if platform::tray_trouble().is_some() => Ok(()),
-        SettingChange::ShowInMenuBar(shown) => {
-            tray::set_shown(handle, *shown).map_err(|e| failed("The tray icon could not be changed", e.to_string()))
+        SettingChange::ShowInMenuBar(shown) => tray::set_shown(handle, *shown)
+            .map_err(|e| failed("The tray icon could not be changed", e.to_string())),
+        SettingChange::ShowInDock(shown) => platform::set_dock(handle, *shown)
+            .map_err(|e| failed("The Dock icon could not be changed", e.to_string())),
+        SettingChange::Shortcut(new) => {
+            shortcut::set(handle, &shell.app.settings().get().shortcut, new)
         }
-        SettingChange::ShowInDock(shown) => {
-            platform::set_dock(handle, *shown).map_err(|e| failed("The Dock icon could not be changed", e.to_string()))
-        }
-        SettingChange::Shortcut(new) => shortcut::set(handle, &shell.app.settings().get().shortcut, new),
         _ => Ok(()),
     }
 }
@@ -170,7 +216,9 @@ fn send_to_views(handle: &AppHandle, event: &AppEvent) {
 fn open_links(handle: &AppHandle) {
     use tauri_plugin_deep_link::DeepLinkExt;
     let inner = handle.clone();
-    handle.deep_link().on_open_url(move |_| windows::show_main(&inner));
+    handle
+        .deep_link()
+        .on_open_url(move |_| windows::show_main(&inner));
 }
 
 /// The arguments come from any process of this user, so only the wish to see the window is taken from them.
@@ -183,9 +231,14 @@ fn on_second_start(handle: &AppHandle, arguments: &[String]) {
 fn on_run_event(handle: &AppHandle, event: RunEvent) {
     match event {
         // The last window is gone, but the tray stays.
-        RunEvent::ExitRequested { code: None, api, .. } => api.prevent_exit(),
+        RunEvent::ExitRequested {
+            code: None, api, ..
+        } => api.prevent_exit(),
         #[cfg(target_os = "macos")]
-        RunEvent::Reopen { has_visible_windows: false, .. } => windows::show_main(handle),
+        RunEvent::Reopen {
+            has_visible_windows: false,
+            ..
+        } => windows::show_main(handle),
         RunEvent::Exit => shut_down(handle),
         _ => {}
     }

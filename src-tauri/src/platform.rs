@@ -11,11 +11,13 @@ use linux as os;
 use macos as os;
 
 pub use os::{
-    STAYS_WITHOUT_WINDOWS, build_popover, hide_popover, prepare, release, set_dock, set_login_item, show_popover,
-    tray_icon_is_template, tray_trouble,
+    STAYS_WITHOUT_WINDOWS, build_popover, hide_popover, prepare, release, set_dock, set_login_item,
+    show_popover, tray_icon_is_template, tray_trouble,
 };
 
 /// The system's language as a BCP 47 tag, such as `de-DE`; `en` when unknown.
 pub fn language() -> String {
-    os::language().filter(|tag| !tag.is_empty()).unwrap_or_else(|| "en".to_owned())
+    os::language()
+        .filter(|tag| !tag.is_empty())
+        .unwrap_or_else(|| "en".to_owned())
 }

@@ -44,10 +44,16 @@ impl Shell {
         let message = message.into();
         tracing::warn!(part, "{message}");
         let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
-        notices.push(PartNotice { part: part.to_owned(), message });
+        notices.push(PartNotice {
+            part: part.to_owned(),
+            message,
+        });
     }
 
     pub fn notices(&self) -> Vec<PartNotice> {
-        self.notices.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.notices
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }

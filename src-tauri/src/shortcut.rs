@@ -21,15 +21,26 @@ pub fn start(handle: &AppHandle) -> tauri::Result<()> {
 /// Replaces the shortcut; an empty one is none. The old one stays when the new one cannot be had.
 pub fn set(handle: &AppHandle, old: &str, new: &str) -> Result<()> {
     let taken = |e: &dyn std::fmt::Display| {
-        Error::new(Code::Unsupported, format!("The shortcut {new} cannot be used: {e}."))
-            .hint("Choose another one; it may belong to another program.")
+        Error::new(
+            Code::Unsupported,
+            format!("The shortcut {new} cannot be used: {e}."),
+        )
+        .hint("Choose another one; it may belong to another program.")
     };
     // Absent when `start` failed; the plugin's own accessor would panic.
     if handle.try_state::<GlobalShortcut<Wry>>().is_none() {
-        return if new.is_empty() { Ok(()) } else { Err(taken(&"this desktop has no global shortcuts")) };
+        return if new.is_empty() {
+            Ok(())
+        } else {
+            Err(taken(&"this desktop has no global shortcuts"))
+        };
     }
     let shortcuts = handle.global_shortcut();
-    let new_shortcut = if new.is_empty() { None } else { Some(new.parse::<Shortcut>().map_err(|e| taken(&e))?) };
+    let new_shortcut = if new.is_empty() {
+        None
+    } else {
+        Some(new.parse::<Shortcut>().map_err(|e| taken(&e))?)
+    };
     if let Some(shortcut) = new_shortcut {
         if shortcuts.is_registered(shortcut) {
             return Ok(());

@@ -19,9 +19,19 @@ pub fn set_shown(handle: &AppHandle, shown: bool) -> tauri::Result<()> {
     let there = handle.tray_by_id(ID);
     match (shown, there) {
         (true, None) => build(handle),
-        (true, Some(tray)) => tray.set_visible(true),
+        (true, Some(tray)) => {
+            tray.set_visible(true)?;
+            handle
+                .state::<Shell>()
+                .has_tray
+                .store(true, Ordering::Relaxed);
+            Ok(())
+        }
         (false, Some(tray)) => {
-            handle.state::<Shell>().has_tray.store(false, Ordering::Relaxed);
+            handle
+                .state::<Shell>()
+                .has_tray
+                .store(false, Ordering::Relaxed);
             tray.set_visible(false)
         }
         (false, None) => Ok(()),
@@ -51,13 +61,22 @@ fn build(handle: &AppHandle) -> tauri::Result<()> {
         .on_menu_event(on_menu)
         .on_tray_icon_event(on_click)
         .build(handle)?;
-    handle.state::<Shell>().has_tray.store(true, Ordering::Relaxed);
+    handle
+        .state::<Shell>()
+        .has_tray
+        .store(true, Ordering::Relaxed);
     follow_state(handle.clone(), tray, state);
     Ok(())
 }
 
 fn on_click(tray: &TrayIcon, event: TrayIconEvent) {
-    if let TrayIconEvent::Click { button: MouseButton::Left, button_state: MouseButtonState::Up, rect, .. } = event {
+    if let TrayIconEvent::Click {
+        button: MouseButton::Left,
+        button_state: MouseButtonState::Up,
+        rect,
+        ..
+    } = event
+    {
         windows::toggle_popover(tray.app_handle(), Some(rect));
     }
 }
@@ -69,7 +88,9 @@ fn on_menu(handle: &AppHandle, event: MenuEvent) {
             windows::show_main(handle);
             handle.state::<Shell>().app.events().send(AppEvent::NewChat);
         }
-        "settings" => windows::show_main_at(handle, Some(hearth_app::events::Section::Settings), None),
+        "settings" => {
+            windows::show_main_at(handle, Some(hearth_app::events::Section::Settings), None)
+        }
         "quit" => lifecycle::quit(handle),
         _ => {}
     }
@@ -128,7 +149,10 @@ fn follow_state(handle: AppHandle, tray: TrayIcon<Wry>, line: MenuItem<Wry>) {
                 let icon_changed = last.as_ref().map(|(flame, _)| *flame) != Some(now.0);
                 let result = icon(now.0).and_then(|image| {
                     if icon_changed {
-                        tray.set_icon_with_as_template(Some(image), platform::tray_icon_is_template())?;
+                        tray.set_icon_with_as_template(
+                            Some(image),
+                            platform::tray_icon_is_template(),
+                        )?;
                     }
                     line.set_text(&now.1)
                 });
@@ -139,7 +163,10 @@ fn follow_state(handle: AppHandle, tray: TrayIcon<Wry>, line: MenuItem<Wry>) {
             }
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
             // While something is under way the next look is a second later; otherwise it waits for an announcement.
-            if matches!(state, EngineState::Ready { .. } | EngineState::Unloaded | EngineState::Failed { .. }) {
+            if matches!(
+                state,
+                EngineState::Ready { .. } | EngineState::Unloaded | EngineState::Failed { .. }
+            ) {
                 match events.recv().await {
                     Ok(_) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
                     Err(tokio::sync::broadcast::error::RecvError::Closed) => return,

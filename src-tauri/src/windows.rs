@@ -1,12 +1,16 @@
 //! The main window and the popover. Views are disposable: all state is in the core, so a window that was not used for a while
 //! is destroyed and built again in place.
 
+use std::path::PathBuf;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use hearth_app::events::{AppEvent, Section};
-use tauri::{AppHandle, Manager, Rect, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent, Wry};
+use tauri::{
+    AppHandle, Manager, Rect, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent,
+    Wry,
+};
 
 use crate::lifecycle;
 use crate::platform;
@@ -45,11 +49,21 @@ pub fn show_main_at(handle: &AppHandle, section: Option<Section>, chat_id: Optio
                 Err(error) => return tracing::error!(%error, "the main window could not be built"),
             },
         };
-        log_failure("show", window.unminimize().and_then(|()| window.show()).and_then(|()| window.set_focus()));
+        log_failure(
+            "show",
+            window
+                .unminimize()
+                .and_then(|()| window.show())
+                .and_then(|()| window.set_focus()),
+        );
     });
 }
 
-fn build_main(handle: &AppHandle, section: Option<Section>, chat_id: Option<&str>) -> tauri::Result<WebviewWindow> {
+fn build_main(
+    handle: &AppHandle,
+    section: Option<Section>,
+    chat_id: Option<&str>,
+) -> tauri::Result<WebviewWindow> {
     // A view that is built new is told by its address where to open.
     let place = match (section, chat_id) {
         (Some(Section::Settings), _) => "index.html#settings".to_owned(),
@@ -61,6 +75,7 @@ fn build_main(handle: &AppHandle, section: Option<Section>, chat_id: Option<&str
         .inner_size(1080.0, 720.0)
         .min_inner_size(560.0, 400.0)
         .visible(false)
+        .data_directory(web_data(handle))
         .on_navigation(is_own_page)
         .build()?;
     let for_events = window.clone();
@@ -92,7 +107,10 @@ pub fn hide(window: &WebviewWindow) {
     let popover = window.label() == POPOVER;
     if popover {
         let shell = window.state::<Shell>();
-        *shell.popover_hidden_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        *shell
+            .popover_hidden_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         platform::hide_popover(window);
     } else {
         log_failure("hide", window.hide());
@@ -102,7 +120,9 @@ pub fn hide(window: &WebviewWindow) {
     tauri::async_runtime::spawn(async move {
         tokio::time::sleep(keep).await;
         on_main_thread(&handle, move |handle| {
-            let Some(window) = handle.get_webview_window(&label) else { return };
+            let Some(window) = handle.get_webview_window(&label) else {
+                return;
+            };
             if !window.is_visible().unwrap_or(true) {
                 log_failure("release", platform::release(&window));
             }
@@ -118,7 +138,10 @@ pub fn toggle_popover(handle: &AppHandle, anchor: Option<Rect>) {
             return hide(window);
         }
         let shell = handle.state::<Shell>();
-        let hidden_at = *shell.popover_hidden_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let hidden_at = *shell
+            .popover_hidden_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if anchor.is_some() && hidden_at.is_some_and(|at| at.elapsed() < ONE_GESTURE) {
             return;
         }
@@ -136,14 +159,23 @@ pub fn popover_url() -> WebviewUrl {
     WebviewUrl::App("popover.html".into())
 }
 
+/// Folder of what the views keep, such as which chat was open last. macOS has a place of its own for it.
+pub fn web_data(handle: &AppHandle) -> PathBuf {
+    handle.state::<Shell>().app.paths().data.join("views")
+}
+
 /// Hides the popover when it loses the focus, unless it is pinned.
 pub fn watch_popover(window: &WebviewWindow) {
     let for_events = window.clone();
     window.on_window_event(move |event| match event {
-        WindowEvent::Focused(false) if !for_events.state::<Shell>().pinned.load(Ordering::Relaxed) => {
+        WindowEvent::Focused(false)
+            if !for_events.state::<Shell>().pinned.load(Ordering::Relaxed) =>
+        {
             hide(&for_events);
         }
-        WindowEvent::CloseRequested { api, .. } if !for_events.state::<Shell>().quitting.load(Ordering::Relaxed) => {
+        WindowEvent::CloseRequested { api, .. }
+            if !for_events.state::<Shell>().quitting.load(Ordering::Relaxed) =>
+        {
             api.prevent_close();
             hide(&for_events);
         }
@@ -153,7 +185,14 @@ pub fn watch_popover(window: &WebviewWindow) {
 
 /// Puts the popover under the tray icon (or, without one, in the middle of the top), inside the screen it belongs to.
 fn place_popover(window: &WebviewWindow, anchor: Option<Rect>) {
-    let anchor = anchor.or_else(|| window.app_handle().tray_by_id(crate::tray::ID)?.rect().ok().flatten());
+    let anchor = anchor.or_else(|| {
+        window
+            .app_handle()
+            .tray_by_id(crate::tray::ID)?
+            .rect()
+            .ok()
+            .flatten()
+    });
     let scale = window.scale_factor().unwrap_or(1.0);
     let monitor = anchor
         .and_then(|rect| {
@@ -162,11 +201,16 @@ fn place_popover(window: &WebviewWindow, anchor: Option<Rect>) {
         })
         .or_else(|| window.current_monitor().ok().flatten())
         .or_else(|| window.primary_monitor().ok().flatten());
-    let (Some(monitor), Ok(size)) = (monitor, window.outer_size()) else { return };
+    let (Some(monitor), Ok(size)) = (monitor, window.outer_size()) else {
+        return;
+    };
     let area = monitor.work_area();
     let middle = match anchor {
         Some(rect) => {
-            let (at, icon) = (rect.position.to_physical::<f64>(scale), rect.size.to_physical::<f64>(scale));
+            let (at, icon) = (
+                rect.position.to_physical::<f64>(scale),
+                rect.size.to_physical::<f64>(scale),
+            );
             at.x + icon.width / 2.0
         }
         None => f64::from(area.position.x) + f64::from(area.size.width) / 2.0,
@@ -175,7 +219,10 @@ fn place_popover(window: &WebviewWindow, anchor: Option<Rect>) {
     let right = left + f64::from(area.size.width) - f64::from(size.width);
     let x = (middle - f64::from(size.width) / 2.0).clamp(left, right.max(left));
     let y = f64::from(area.position.y);
-    log_failure("place", window.set_position(tauri::PhysicalPosition::new(x, y)));
+    log_failure(
+        "place",
+        window.set_position(tauri::PhysicalPosition::new(x, y)),
+    );
 }
 
 /// A view stays on its own pages whatever a model writes.

@@ -1,4 +1,5 @@
 //! The list of commands, the bindings file and the capabilities must agree; nothing here needs a display.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // A test may stop anywhere and say why.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,8 +21,14 @@ fn bindings_are_fresh() {
     }
     let fresh = tempfile::NamedTempFile::new().unwrap();
     ipc::export(fresh.path()).unwrap();
-    let (fresh, stored) = (fs::read_to_string(fresh.path()).unwrap(), fs::read_to_string(file).unwrap());
-    assert!(fresh == stored, "ui/src/ipc/bindings.ts is stale: run `make bindings`");
+    let (fresh, stored) = (
+        fs::read_to_string(fresh.path()).unwrap(),
+        fs::read_to_string(file).unwrap(),
+    );
+    assert!(
+        fresh == stored,
+        "ui/src/ipc/bindings.ts is stale: run `make bindings`"
+    );
 }
 
 #[test]
@@ -30,10 +37,17 @@ fn the_names_for_the_build_script_are_the_commands() {
     ipc::export(file.path()).unwrap();
     let bindings = fs::read_to_string(file.path()).unwrap();
     let after_invoke = bindings.split("__TAURI_INVOKE").skip(1);
-    let called: BTreeSet<&str> = after_invoke.filter_map(|s| s.split('"').nth(1)).filter(|n| !n.starts_with('@')).collect();
+    let called: BTreeSet<&str> = after_invoke
+        .filter_map(|s| s.split('"').nth(1))
+        .filter(|n| !n.starts_with('@'))
+        .collect();
     let named: BTreeSet<&str> = ipc::names::COMMANDS.iter().copied().collect();
     assert_eq!(called, named);
-    assert_eq!(named.len(), ipc::names::COMMANDS.len(), "a name stands twice");
+    assert_eq!(
+        named.len(),
+        ipc::names::COMMANDS.len(),
+        "a name stands twice"
+    );
     assert!(named.len() <= 40, "the grant of a view is to stay small");
 }
 
@@ -49,13 +63,21 @@ fn capabilities_grant_our_commands_and_the_event_only() {
             let own = permission.strip_prefix("allow-").is_some_and(|name| {
                 ipc::names::COMMANDS.contains(&name.replace('-', "_").as_str())
             });
-            let event = ["core:event:allow-listen", "core:event:allow-unlisten"].contains(&permission);
+            let event =
+                ["core:event:allow-listen", "core:event:allow-unlisten"].contains(&permission);
             assert!(own || event, "{window} must not have {permission}");
         }
     }
     let popover = fs::read_to_string(root("capabilities/popover.json")).unwrap();
-    for forbidden in ["allow-delete-all-chats", "allow-export-chats", "allow-open-folder"] {
-        assert!(!popover.contains(forbidden), "the popover must not have {forbidden}");
+    for forbidden in [
+        "allow-delete-all-chats",
+        "allow-export-chats",
+        "allow-open-folder",
+    ] {
+        assert!(
+            !popover.contains(forbidden),
+            "the popover must not have {forbidden}"
+        );
     }
 }
 
@@ -68,7 +90,10 @@ fn the_content_security_policy_is_closed() {
     for bad in ["unsafe-eval", "*", "https:", "blob:"] {
         assert!(!policy.contains(bad), "{bad}");
     }
-    let script = policy.split(';').find(|d| d.trim().starts_with("script-src")).unwrap();
+    let script = policy
+        .split(';')
+        .find(|d| d.trim().starts_with("script-src"))
+        .unwrap();
     assert_eq!(script.trim(), "script-src 'self'");
     assert_eq!(config["app"]["withGlobalTauri"], false);
 }

@@ -11,28 +11,49 @@ use hearth_tests::TestApp;
 async fn a_message_is_answered_and_both_are_kept() {
     let test = TestApp::start();
     let chat = test.chats().create().await.unwrap();
-    let receipt = test.chats().send(&chat.id, "  hello there  ", None).await.unwrap();
+    let receipt = test
+        .chats()
+        .send(&chat.id, "  hello there  ", None)
+        .await
+        .unwrap();
     assert_eq!(receipt.user.as_ref().unwrap().text, "hello there");
     assert_eq!(receipt.assistant.status, MessageStatus::Streaming);
     let answer = test.answer(&chat.id).await;
     assert_eq!(answer.text, "You said: hello there");
     assert_eq!(answer.status, MessageStatus::Complete);
     let stats = answer.stats.clone().unwrap();
-    assert_eq!((stats.model.as_str(), stats.finish_reason), ("starter", Some(FinishReason::Stop)));
+    assert_eq!(
+        (stats.model.as_str(), stats.finish_reason),
+        ("starter", Some(FinishReason::Stop))
+    );
     assert!(stats.ttft_ms.is_some());
 
     let test = test.restart().await;
     let view = test.chats().view(&chat.id).await.unwrap();
     assert_eq!(view.chat.title, "hello there");
-    let roles: Vec<_> = view.messages.iter().map(|m| (m.role, m.text.as_str())).collect();
-    assert_eq!(roles, [(Role::User, "hello there"), (Role::Assistant, "You said: hello there")]);
+    let roles: Vec<_> = view
+        .messages
+        .iter()
+        .map(|m| (m.role, m.text.as_str()))
+        .collect();
+    assert_eq!(
+        roles,
+        [
+            (Role::User, "hello there"),
+            (Role::Assistant, "You said: hello there")
+        ]
+    );
     assert_eq!(view.messages[1], answer);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_model_sees_the_branch_and_the_system_prompt() {
     let test = TestApp::start();
-    test.app.settings().set(SettingChange::SystemPrompt("Be brief.".into())).await.unwrap();
+    test.app
+        .settings()
+        .set(SettingChange::SystemPrompt("Be brief.".into()))
+        .await
+        .unwrap();
     let chat = test.chats().create().await.unwrap();
     test.ask_in(&chat.id, "one").await;
     let answer = test.ask_in(&chat.id, "!prompt").await;
@@ -41,16 +62,34 @@ async fn the_model_sees_the_branch_and_the_system_prompt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn chats_are_readable_by_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let test = TestApp::start();
+    let mode = std::fs::metadata(test.home.path().join("data"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stop_keeps_what_was_written() {
     let test = TestApp::start();
     let chat = test.chats().create().await.unwrap();
-    test.chats().send(&chat.id, &format!("!slow 10 {}", "word ".repeat(300)), None).await.unwrap();
+    test.chats()
+        .send(&chat.id, &format!("!slow 10 {}", "word ".repeat(300)), None)
+        .await
+        .unwrap();
     let mut follow = test.chats().follow(&chat.id).unwrap();
     while !matches!(follow.next().await, Some(ChatEvent::Delta { .. })) {}
     test.chats().stop(&chat.id);
     let answer = test.answer(&chat.id).await;
     assert_eq!(answer.status, MessageStatus::Stopped);
-    assert!(answer.text.starts_with("word") && answer.text.len() < 1000, "{}", answer.text.len());
+    assert!(
+        answer.text.starts_with("word") && answer.text.len() < 1000,
+        "{}",
+        answer.text.len()
+    );
     // The place is free again.
     let next = test.ask_in(&chat.id, "next").await;
     assert_eq!(next.text, "You said: next");
@@ -60,8 +99,15 @@ async fn stop_keeps_what_was_written() {
 async fn one_answer_at_a_time_in_a_chat() {
     let test = TestApp::start();
     let chat = test.chats().create().await.unwrap();
-    test.chats().send(&chat.id, &format!("!slow 5 {}", "word ".repeat(100)), None).await.unwrap();
-    let error = test.chats().send(&chat.id, "too early", None).await.unwrap_err();
+    test.chats()
+        .send(&chat.id, &format!("!slow 5 {}", "word ".repeat(100)), None)
+        .await
+        .unwrap();
+    let error = test
+        .chats()
+        .send(&chat.id, "too early", None)
+        .await
+        .unwrap_err();
     assert_eq!(error.code, Code::Busy);
     let view = test.chats().view(&chat.id).await.unwrap();
     assert!(view.chat.generating);
@@ -78,17 +124,27 @@ async fn another_answer_and_another_question_are_branches() {
     test.chats().regenerate(&chat.id, &second.id).await.unwrap();
     let again = test.answer(&chat.id).await;
     assert_eq!((again.branch.index, again.branch.count), (1, 2));
-    assert_eq!(again.branch.previous_id.as_deref(), Some(second.id.as_str()));
+    assert_eq!(
+        again.branch.previous_id.as_deref(),
+        Some(second.id.as_str())
+    );
 
     let view = test.chats().view(&chat.id).await.unwrap();
     let question = view.messages[0].id.clone();
-    test.chats().send(&chat.id, "first, said better", Some(&question)).await.unwrap();
+    test.chats()
+        .send(&chat.id, "first, said better", Some(&question))
+        .await
+        .unwrap();
     test.answer(&chat.id).await;
     let view = test.chats().view(&chat.id).await.unwrap();
     assert_eq!(view.messages.len(), 2);
     assert_eq!(view.messages[0].branch.count, 2);
 
-    let view = test.chats().select_branch(&chat.id, &question).await.unwrap();
+    let view = test
+        .chats()
+        .select_branch(&chat.id, &question)
+        .await
+        .unwrap();
     assert_eq!(view.messages.len(), 4);
     assert_eq!(view.messages[3].id, again.id);
 }
@@ -118,7 +174,8 @@ async fn a_chat_longer_than_the_context_loses_its_beginning_and_says_so() {
     let chat = test.chats().create().await.unwrap();
     // The fake model's context holds 16,384 bytes.
     for number in 0..4 {
-        test.ask_in(&chat.id, &format!("{number} {}", "x".repeat(2500))).await;
+        test.ask_in(&chat.id, &format!("{number} {}", "x".repeat(2500)))
+            .await;
     }
     let answer = test.ask_in(&chat.id, "and now").await;
     assert_eq!(answer.text, "You said: and now");
@@ -137,9 +194,30 @@ async fn bad_input_is_refused_and_nothing_is_stored() {
         let error = test.chats().send(&chat.id, text, None).await.unwrap_err();
         assert_eq!(error.code, Code::InvalidInput);
     }
-    assert_eq!(test.chats().send("no-such-chat", "hi", None).await.unwrap_err().code, Code::NotFound);
-    assert_eq!(test.chats().rename(&chat.id, " \u{7} ").await.unwrap_err().code, Code::InvalidInput);
-    assert!(test.chats().view(&chat.id).await.unwrap().messages.is_empty());
+    assert_eq!(
+        test.chats()
+            .send("no-such-chat", "hi", None)
+            .await
+            .unwrap_err()
+            .code,
+        Code::NotFound
+    );
+    assert_eq!(
+        test.chats()
+            .rename(&chat.id, " \u{7} ")
+            .await
+            .unwrap_err()
+            .code,
+        Code::InvalidInput
+    );
+    assert!(
+        test.chats()
+            .view(&chat.id)
+            .await
+            .unwrap()
+            .messages
+            .is_empty()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -166,9 +244,15 @@ async fn the_list_finds_renames_deletes_and_restores() {
 async fn drafts_survive_a_restart_and_go_with_the_message() {
     let test = TestApp::start();
     let chat = test.chats().create().await.unwrap();
-    test.chats().save_draft(&chat.id, "half a thou").await.unwrap();
+    test.chats()
+        .save_draft(&chat.id, "half a thou")
+        .await
+        .unwrap();
     let test = test.restart().await;
-    assert_eq!(test.chats().view(&chat.id).await.unwrap().draft, "half a thou");
+    assert_eq!(
+        test.chats().view(&chat.id).await.unwrap().draft,
+        "half a thou"
+    );
     test.ask_in(&chat.id, "half a thought").await;
     assert_eq!(test.chats().view(&chat.id).await.unwrap().draft, "");
 }
@@ -178,7 +262,10 @@ async fn a_view_that_joins_late_sees_everything() {
     let test = TestApp::start();
     let chat = test.chats().create().await.unwrap();
     let words = "word ".repeat(60);
-    test.chats().send(&chat.id, &format!("!slow 3 {words}"), None).await.unwrap();
+    test.chats()
+        .send(&chat.id, &format!("!slow 3 {words}"), None)
+        .await
+        .unwrap();
     tokio::time::sleep(Duration::from_millis(300)).await;
     let mut follow = test.chats().follow(&chat.id).unwrap();
     let mut text = String::new();
@@ -197,7 +284,10 @@ async fn a_view_that_joins_late_sees_everything() {
 async fn exports_hold_every_word() {
     let test = TestApp::start();
     let answer = test.ask("a question / with: strange * signs").await;
-    test.chats().regenerate(&answer.chat_id, &answer.id).await.unwrap();
+    test.chats()
+        .regenerate(&answer.chat_id, &answer.id)
+        .await
+        .unwrap();
     test.answer(&answer.chat_id).await;
     let folder = test.chats().export(ExportFormat::Json).await.unwrap();
     let json: serde_json::Value =
@@ -207,5 +297,8 @@ async fn exports_hold_every_word() {
     let folder = test.chats().export(ExportFormat::Markdown).await.unwrap();
     let file = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap();
     let text = std::fs::read_to_string(file.path()).unwrap();
-    assert!(text.contains("a question / with: strange * signs") && text.contains("You said: a question"));
+    assert!(
+        text.contains("a question / with: strange * signs")
+            && text.contains("You said: a question")
+    );
 }

@@ -9,21 +9,35 @@ use hearth_tests::install_starter;
 fn hearth() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let built = test.ancestors().nth(2).unwrap().join("hearth");
-    assert!(built.exists(), "{} is missing: run the tests with --workspace", built.display());
+    assert!(
+        built.exists(),
+        "{} is missing: run the tests with --workspace",
+        built.display()
+    );
     install_starter(&built.parent().unwrap().join("resources/models"));
     built
 }
 
 fn run(home: &Path, arguments: &[&str], input: Option<&str>) -> Output {
     let mut command = Command::new(hearth());
-    command.args(arguments).env("HEARTH_HOME", home).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .args(arguments)
+        .env("HEARTH_HOME", home)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     if input.is_some() {
         command.stdin(Stdio::piped());
     }
     let mut child = command.spawn().unwrap();
     if let Some(input) = input {
         use std::io::Write;
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(input.as_bytes())
+            .unwrap();
     }
     child.wait_with_output().unwrap()
 }
@@ -35,21 +49,37 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn run_answers_in_one_json_object() {
     let home = tempfile::tempdir().unwrap();
-    let arguments = ["run", "starter", "Why is the sky blue?", "--json", "--max-tokens", "24", "--temperature", "0"];
+    let arguments = [
+        "run",
+        "starter",
+        "Why is the sky blue?",
+        "--json",
+        "--max-tokens",
+        "24",
+        "--temperature",
+        "0",
+    ];
     let output = run(home.path(), &arguments, None);
     assert!(output.status.success(), "{output:?}");
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(answer["text"].as_str().unwrap().contains("sky"), "{answer}");
     assert_eq!(answer["tokens"], 24);
     assert_eq!(answer["finish_reason"], "length");
-    assert!(answer["ttft_ms"].as_f64().unwrap() > 0.0 && answer["tokens_per_second"].as_f64().unwrap() > 0.0);
+    assert!(
+        answer["ttft_ms"].as_f64().unwrap() > 0.0
+            && answer["tokens_per_second"].as_f64().unwrap() > 0.0
+    );
     assert!(home.path().join("logs").is_dir() && !home.path().join("data").exists());
 }
 
 #[test]
 fn piped_input_is_the_prompt_and_only_the_answer_is_on_stdout() {
     let home = tempfile::tempdir().unwrap();
-    let output = run(home.path(), &["run", "starter", "--max-tokens", "8", "--temperature", "0"], Some("Say hello.\n"));
+    let output = run(
+        home.path(),
+        &["run", "starter", "--max-tokens", "8", "--temperature", "0"],
+        Some("Say hello.\n"),
+    );
     assert!(output.status.success(), "{output:?}");
     assert!(!text(&output.stdout).trim().is_empty());
     assert_eq!(text(&output.stderr), "");
@@ -66,15 +96,22 @@ fn list_shows_the_starter_and_a_damaged_file() {
     assert_eq!(list["models"][0]["name"], "starter");
     assert_eq!(list["models"][1]["problem"]["code"], "model_invalid");
     let table = text(&run(home.path(), &["list"], None).stdout);
-    assert!(table.starts_with("NAME") && table.contains("starter") && table.contains("letter"), "{table}");
+    assert!(
+        table.starts_with("NAME") && table.contains("starter") && table.contains("letter"),
+        "{table}"
+    );
 }
 
 #[test]
 fn exit_codes_are_the_contract() {
     let home = tempfile::tempdir().unwrap();
-    let code = |arguments: &[&str], input| run(home.path(), arguments, input).status.code().unwrap();
+    let code =
+        |arguments: &[&str], input| run(home.path(), arguments, input).status.code().unwrap();
     assert_eq!(code(&["run", "no-such-model", "hi"], None), 3);
-    assert_eq!(code(&["run", "starter", "hi", "--temperature", "9"], None), 2);
+    assert_eq!(
+        code(&["run", "starter", "hi", "--temperature", "9"], None),
+        2
+    );
     assert_eq!(code(&["run", "starter", "hi", "--colour"], None), 2);
     assert_eq!(code(&["run", "starter"], Some("  \n")), 2);
     let output = run(home.path(), &["run", "no-such-model", "hi", "--json"], None);
@@ -87,7 +124,12 @@ fn exit_codes_are_the_contract() {
 fn ctrl_c_ends_with_130() {
     let home = tempfile::tempdir().unwrap();
     let child = Command::new(hearth())
-        .args(["run", "starter", "Write a very long story about the sea.", "--json"])
+        .args([
+            "run",
+            "starter",
+            "Write a very long story about the sea.",
+            "--json",
+        ])
         .env("HEARTH_HOME", home.path())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

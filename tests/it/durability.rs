@@ -27,7 +27,12 @@ async fn kill_9_of_the_app_loses_no_acknowledged_message() {
         let stdout = child.stdout.take().unwrap();
         let reader = std::thread::spawn(move || {
             let lines = BufReader::new(stdout).lines().map_while(Result::ok);
-            lines.filter_map(|l| l.split_once('\t').map(|(id, text)| (id.to_owned(), text.to_owned()))).collect::<Vec<_>>()
+            lines
+                .filter_map(|l| {
+                    l.split_once('\t')
+                        .map(|(id, text)| (id.to_owned(), text.to_owned()))
+                })
+                .collect::<Vec<_>>()
         });
         // From before the database is open to the middle of a tenth message.
         std::thread::sleep(Duration::from_millis(15 + u64::from(round * 37 % 400)));
@@ -35,9 +40,17 @@ async fn kill_9_of_the_app_loses_no_acknowledged_message() {
         child.wait().unwrap();
         acknowledged.extend(reader.join().unwrap());
     }
-    assert!(acknowledged.len() > KILLS as usize, "only {} messages were sent", acknowledged.len());
+    assert!(
+        acknowledged.len() > KILLS as usize,
+        "only {} messages were sent",
+        acknowledged.len()
+    );
     let test = TestApp::start_in(home);
-    assert!(test.chats().opening_notices().is_empty(), "{:?}", test.chats().opening_notices());
+    assert!(
+        test.chats().opening_notices().is_empty(),
+        "{:?}",
+        test.chats().opening_notices()
+    );
     let mut found = BTreeMap::new();
     for chat in test.chats().list("").await.unwrap() {
         for message in test.chats().view(&chat.id).await.unwrap().messages {
@@ -47,8 +60,16 @@ async fn kill_9_of_the_app_loses_no_acknowledged_message() {
             }
         }
     }
-    let lost: Vec<_> = acknowledged.iter().filter(|(id, text)| found.get(*id) != Some(text)).collect();
-    assert!(lost.is_empty(), "{} of {} lost: {lost:?}", lost.len(), acknowledged.len());
+    let lost: Vec<_> = acknowledged
+        .iter()
+        .filter(|(id, text)| found.get(*id) != Some(text))
+        .collect();
+    assert!(
+        lost.is_empty(),
+        "{} of {} lost: {lost:?}",
+        lost.len(),
+        acknowledged.len()
+    );
 }
 
 /// A file system of a given size, unmounted at the end. Needs root.
@@ -81,7 +102,9 @@ impl Drop for SmallDisk {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_refuses_with_a_code_and_keeps_the_rest() {
-    let Some(disk) = SmallDisk::mount(1024) else { return };
+    let Some(disk) = SmallDisk::mount(1024) else {
+        return;
+    };
     let home = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(disk.path(), home.path().join("data")).unwrap();
     let test = TestApp::start_in(home);
@@ -106,32 +129,51 @@ async fn a_full_disk_refuses_with_a_code_and_keeps_the_rest() {
     let after = test.ask_in(&chat.id, "after").await;
     assert_eq!(after.status, MessageStatus::Complete);
     let test = test.restart().await;
-    let texts: Vec<_> = test.chats().view(&chat.id).await.unwrap().messages.into_iter().map(|m| m.text).collect();
+    let texts: Vec<_> = test
+        .chats()
+        .view(&chat.id)
+        .await
+        .unwrap()
+        .messages
+        .into_iter()
+        .map(|m| m.text)
+        .collect();
     assert_eq!(texts[0], "before the disk was full");
     assert_eq!(texts.last().unwrap(), "You said: after");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_survives_a_disk_that_is_full_while_it_is_written() {
-    let Some(disk) = SmallDisk::mount(1024) else { return };
+    let Some(disk) = SmallDisk::mount(1024) else {
+        return;
+    };
     let home = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(disk.path(), home.path().join("data")).unwrap();
     let test = TestApp::start_in(home);
     let chat = test.chats().create().await.unwrap();
     let words = "word ".repeat(150);
-    test.chats().send(&chat.id, &format!("!slow 2 {words}"), None).await.unwrap();
+    test.chats()
+        .send(&chat.id, &format!("!slow 2 {words}"), None)
+        .await
+        .unwrap();
     let filler = disk.path().join("filler");
     let _ = std::fs::write(&filler, vec![1; 2 * 1024 * 1024]);
     tokio::time::sleep(Duration::from_millis(2500)).await;
     std::fs::remove_file(&filler).unwrap();
     let answer = test.answer(&chat.id).await;
-    assert_eq!((answer.text, answer.status), (words.trim_end().to_owned(), MessageStatus::Complete));
+    assert_eq!(
+        (answer.text, answer.status),
+        (words.trim_end().to_owned(), MessageStatus::Complete)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_apps_do_not_share_a_folder() {
     let test = TestApp::start();
-    let second = open(test.home.path(), std::sync::Arc::new(hearth_app::inference::FakeEngines { in_child: false }));
+    let second = open(
+        test.home.path(),
+        std::sync::Arc::new(hearth_app::inference::FakeEngines { in_child: false }),
+    );
     assert_eq!(second.open_chats().err().unwrap().code, Code::Busy);
     assert_eq!(second.chats().err().unwrap().code, Code::Busy);
     // What needs no chats still works.
@@ -142,8 +184,14 @@ async fn two_apps_do_not_share_a_folder() {
 async fn a_data_folder_that_is_a_file_is_said_and_the_app_starts() {
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("data"), b"not a folder").unwrap();
-    let app = open(home.path(), std::sync::Arc::new(hearth_app::inference::FakeEngines { in_child: false }));
+    let app = open(
+        home.path(),
+        std::sync::Arc::new(hearth_app::inference::FakeEngines { in_child: false }),
+    );
     let error = app.open_chats().err().unwrap();
-    assert!(matches!(error.code, Code::Storage | Code::StorageReadOnly), "{error:?}");
+    assert!(
+        matches!(error.code, Code::Storage | Code::StorageReadOnly),
+        "{error:?}"
+    );
     assert!(app.models().list().await.is_ok());
 }

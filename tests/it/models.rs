@@ -14,7 +14,11 @@ async fn code_of(test: &TestApp, name: &str, write: impl FnOnce(&Path)) -> Code 
     let folder = test.home.path().join("models");
     fs::create_dir_all(&folder).unwrap();
     write(&folder.join(format!("{name}.gguf")));
-    test.app.settings().set(SettingChange::Model(name.into())).await.unwrap();
+    test.app
+        .settings()
+        .set(SettingChange::Model(name.into()))
+        .await
+        .unwrap();
     let answer = test.ask("hello").await;
     assert_eq!(answer.status, MessageStatus::Failed);
     let error = answer.error.unwrap();
@@ -31,9 +35,15 @@ fn starter_head(bytes: usize) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_files_have_their_codes_and_cost_nothing_else() {
     let test = TestApp::start();
-    let text = code_of(&test, "text", |p| fs::write(p, "this is not a model, it is a letter").unwrap()).await;
+    let text = code_of(&test, "text", |p| {
+        fs::write(p, "this is not a model, it is a letter").unwrap()
+    })
+    .await;
     assert_eq!(text, Code::ModelInvalid);
-    let truncated = code_of(&test, "short", |p| fs::write(p, starter_head(3_000_000)).unwrap()).await;
+    let truncated = code_of(&test, "short", |p| {
+        fs::write(p, starter_head(3_000_000)).unwrap()
+    })
+    .await;
     assert_eq!(truncated, Code::ModelInvalid);
     let lying = code_of(&test, "lying", |p| {
         let mut head = starter_head(4_000_000);
@@ -49,24 +59,47 @@ async fn bad_files_have_their_codes_and_cost_nothing_else() {
     });
     assert_eq!(newer.await, Code::ModelUnsupported);
     assert_eq!(code_of(&test, "absent", |_| {}).await, Code::ModelMissing);
-    let link = code_of(&test, "dangling", |p| std::os::unix::fs::symlink("/nonexistent/file", p).unwrap());
-    assert!(matches!(link.await, Code::ModelMissing | Code::ModelUnreadable));
+    let link = code_of(&test, "dangling", |p| {
+        std::os::unix::fs::symlink("/nonexistent/file", p).unwrap()
+    });
+    assert!(matches!(
+        link.await,
+        Code::ModelMissing | Code::ModelUnreadable
+    ));
 
     // The list still works and names the problem of each.
     let list = test.app.models().list().await.unwrap();
     let starter = list.models.iter().find(|m| m.name == "starter").unwrap();
     assert_eq!(starter.problem, None);
-    let broken: Vec<_> = list.models.iter().filter(|m| m.problem.is_some()).map(|m| m.name.as_str()).collect();
-    assert!(broken.contains(&"text") && broken.contains(&"short") && broken.contains(&"lying"), "{broken:?}");
+    let broken: Vec<_> = list
+        .models
+        .iter()
+        .filter(|m| m.problem.is_some())
+        .map(|m| m.name.as_str())
+        .collect();
+    assert!(
+        broken.contains(&"text") && broken.contains(&"short") && broken.contains(&"lying"),
+        "{broken:?}"
+    );
 
-    test.app.settings().set(SettingChange::Model("starter".into())).await.unwrap();
-    assert_eq!(test.ask("still here?").await.status, MessageStatus::Complete);
+    test.app
+        .settings()
+        .set(SettingChange::Model("starter".into()))
+        .await
+        .unwrap();
+    assert_eq!(
+        test.ask("still here?").await.status,
+        MessageStatus::Complete
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_models_folder_that_is_a_file_is_said_and_the_starter_works() {
     let home = tempfile::tempdir().unwrap();
-    fs::File::create(home.path().join("models")).unwrap().write_all(b"x").unwrap();
+    fs::File::create(home.path().join("models"))
+        .unwrap()
+        .write_all(b"x")
+        .unwrap();
     let test = TestApp::start_in(home);
     let list = test.app.models().list().await.unwrap();
     assert!(list.models.iter().any(|m| m.name == "starter"));

@@ -13,26 +13,43 @@ fn with_file(text: &str) -> TestApp {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_is_in_force_stored_and_can_be_reset() {
     let test = TestApp::start();
-    let view = test.app.settings().set(SettingChange::Theme(Theme::Dark)).await.unwrap();
+    let view = test
+        .app
+        .settings()
+        .set(SettingChange::Theme(Theme::Dark))
+        .await
+        .unwrap();
     assert_eq!(view.settings.theme, Theme::Dark);
-    test.app.settings().set(SettingChange::Temperature(1.25)).await.unwrap();
+    test.app
+        .settings()
+        .set(SettingChange::Temperature(1.25))
+        .await
+        .unwrap();
     let test = test.restart().await;
     assert_eq!(test.app.settings().get().theme, Theme::Dark);
     assert!((test.app.settings().get().temperature - 1.25).abs() < 1e-9);
     let view = test.app.settings().reset(SettingKey::Theme).await.unwrap();
     assert_eq!(view.settings.theme, Theme::System);
     let file = std::fs::read_to_string(test.home.path().join("config.toml")).unwrap();
-    assert!(!file.contains("theme") && file.contains("temperature = 1.25"), "{file}");
+    assert!(
+        !file.contains("theme") && file.contains("temperature = 1.25"),
+        "{file}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_key_resets_alone_and_a_copy_is_kept() {
-    let test = with_file("# mine\nodd = 1\n[generation]\ntemperature = \"hot\"\ntop_p = 0.5\nmax_tokens = 0\n[appearance]\ntheme = \"dark\"\n");
+    let test = with_file(
+        "# mine\nodd = 1\n[generation]\ntemperature = \"hot\"\ntop_p = 0.5\nmax_tokens = 0\n[appearance]\ntheme = \"dark\"\n",
+    );
     let view = test.app.settings().view();
     let defaults = Settings::default();
     assert!((view.settings.temperature - defaults.temperature).abs() < 1e-9);
     assert!((view.settings.top_p - 0.5).abs() < 1e-9);
-    assert_eq!((view.settings.max_tokens, view.settings.theme), (defaults.max_tokens, Theme::Dark));
+    assert_eq!(
+        (view.settings.max_tokens, view.settings.theme),
+        (defaults.max_tokens, Theme::Dark)
+    );
     assert_eq!(view.repaired.len(), 2, "{:?}", view.repaired);
     assert!(view.repaired[0].contains("temperature"));
     let files: Vec<String> = std::fs::read_dir(test.home.path())
@@ -42,7 +59,10 @@ async fn a_damaged_key_resets_alone_and_a_copy_is_kept() {
         .collect();
     assert_eq!(files.len(), 1, "{files:?}");
     let kept = std::fs::read_to_string(test.home.path().join("config.toml")).unwrap();
-    assert!(kept.contains("# mine") && kept.contains("odd = 1") && !kept.contains("hot"), "{kept}");
+    assert!(
+        kept.contains("# mine") && kept.contains("odd = 1") && !kept.contains("hot"),
+        "{kept}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,6 +90,14 @@ async fn values_out_of_range_are_refused() {
         assert_eq!(error.code, Code::InvalidInput, "{change:?}");
     }
     assert_eq!(test.app.settings().get(), Settings::default());
-    test.app.settings().set(SettingChange::ShowInDock(true)).await.unwrap();
-    test.app.settings().set(SettingChange::ShowInMenuBar(false)).await.unwrap();
+    test.app
+        .settings()
+        .set(SettingChange::ShowInDock(true))
+        .await
+        .unwrap();
+    test.app
+        .settings()
+        .set(SettingChange::ShowInMenuBar(false))
+        .await
+        .unwrap();
 }

@@ -63,9 +63,17 @@ impl TestApp {
                 }
                 panic!("the answer had no end");
             };
-            return tokio::time::timeout(Duration::from_secs(30), wait).await.expect("an answer within 30 s");
+            return tokio::time::timeout(Duration::from_secs(30), wait)
+                .await
+                .expect("an answer within 30 s");
         }
-        self.chats().view(chat_id).await.unwrap().messages.pop().unwrap()
+        self.chats()
+            .view(chat_id)
+            .await
+            .unwrap()
+            .messages
+            .pop()
+            .unwrap()
     }
 }
 
@@ -93,6 +101,10 @@ pub fn starter_path() -> std::path::PathBuf {
         std::path::PathBuf::from,
     );
     let path = cache.join("models/SmolLM2-135M-Instruct.Q4_1.gguf");
-    assert!(path.exists(), "{} is missing; `make model` fetches it", path.display());
+    assert!(
+        path.exists(),
+        "{} is missing; `make model` fetches it",
+        path.display()
+    );
     path
 }

@@ -8,6 +8,7 @@ mod types;
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -17,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 pub use self::export::ExportFormat;
 pub use self::live::Follow;
 pub use self::types::{
-    AnswerStats, Branch, ChatEvent, ChatSummary, ChatView, FinishReason, Message, MessageStatus, Role, SendReceipt,
+    AnswerStats, Branch, ChatEvent, ChatSummary, ChatView, FinishReason, Message, MessageStatus,
+    Role, SendReceipt,
 };
 
 use self::live::Live;
@@ -52,13 +54,22 @@ pub struct Chats {
 
 impl Chats {
     /// Opens the database. Blocks on the disk.
-    pub(crate) fn open(paths: &Paths, settings: Arc<SettingsStore>, inference: Arc<Inference>, events: Events) -> Result<Arc<Self>> {
+    pub(crate) fn open(
+        paths: &Paths,
+        settings: Arc<SettingsStore>,
+        inference: Arc<Inference>,
+        events: Events,
+    ) -> Result<Arc<Self>> {
         let folder = |e| Error::from(hearth_store::Error::io(&paths.data, e));
         std::fs::create_dir_all(&paths.data).map_err(folder)?;
+        // Chats are for their owner alone. On a volume that knows no permissions this changes nothing.
+        let _ = std::fs::set_permissions(&paths.data, std::fs::Permissions::from_mode(0o700));
         let lock = File::create(paths.lock()).map_err(folder)?;
         if lock.try_lock().is_err() {
-            return Err(Error::new(Code::Busy, "Another Hearth is using this data folder.")
-                .hint("Quit the other one, or set HEARTH_HOME to another folder."));
+            return Err(
+                Error::new(Code::Busy, "Another Hearth is using this data folder.")
+                    .hint("Quit the other one, or set HEARTH_HOME to another folder."),
+            );
         }
         let (db, report) = match Db::open(&paths.database()) {
             Err(hearth_store::Error::ReadOnly) => (Db::open_read_only(&paths.database())?, None),
@@ -68,7 +79,10 @@ impl Chats {
         match report {
             Some(report) => {
                 if report.interrupted > 0 {
-                    tracing::info!(answers = report.interrupted, "answers were interrupted by the last end of the program");
+                    tracing::info!(
+                        answers = report.interrupted,
+                        "answers were interrupted by the last end of the program"
+                    );
                 }
                 opened.extend(report.repaired);
                 let before = now_ms() - UNDO_WINDOW.as_millis() as i64;
@@ -76,7 +90,9 @@ impl Chats {
                     tracing::warn!(%error, "deleted chats could not be removed yet");
                 }
             }
-            None => opened.push("The data folder cannot be written, so chats can be read but not continued.".into()),
+            None => opened.push(
+                "The data folder cannot be written, so chats can be read but not continued.".into(),
+            ),
         }
         Ok(Arc::new(Self {
             db: Arc::new(db),
@@ -101,11 +117,18 @@ impl Chats {
         work: impl FnOnce(&Db) -> hearth_store::Result<T> + Send + 'static,
     ) -> Result<T> {
         let db = Arc::clone(&self.db);
-        tokio::task::spawn_blocking(move || work(&db)).await.map_err(Error::internal)?.map_err(Error::from)
+        tokio::task::spawn_blocking(move || work(&db))
+            .await
+            .map_err(Error::internal)?
+            .map_err(Error::from)
     }
 
     fn live(&self, chat_id: &str) -> Option<Arc<Live>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).get(chat_id).cloned()
+        self.running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(chat_id)
+            .cloned()
     }
 
     fn announce(&self) {
@@ -119,13 +142,17 @@ impl Chats {
     /// Chats whose title contains `query`, newest first.
     pub async fn list(&self, query: &str) -> Result<Vec<ChatSummary>> {
         let query = query.trim().to_owned();
-        let rows = self.on_disk(move |db| db.chats().list(&query, LIST_LIMIT)).await?;
+        let rows = self
+            .on_disk(move |db| db.chats().list(&query, LIST_LIMIT))
+            .await?;
         Ok(rows.iter().map(|row| self.summary(row)).collect())
     }
 
     /// A new, empty chat. It gets its title from its first message.
     pub async fn create(&self) -> Result<ChatSummary> {
-        let row = self.on_disk(|db| db.chats().create("", true, now_ms())).await?;
+        let row = self
+            .on_disk(|db| db.chats().create("", true, now_ms()))
+            .await?;
         self.announce();
         Ok(self.summary(&row))
     }
@@ -137,12 +164,22 @@ impl Chats {
             .on_disk(move |db| Ok((db.chats().get(&id)?, db.messages().branch_entries(&id)?)))
             .await?;
         let live = self.live(chat_id);
-        let messages = entries.into_iter().map(types::message).map(|message| match &live {
-            // What is on the screen is ahead of what is on disk.
-            Some(live) if live.message_id == message.id => Message { branch: message.branch, ..live.message() },
-            _ => message,
-        });
-        Ok(ChatView { messages: messages.collect(), chat: self.summary(&row), draft: row.draft })
+        let messages = entries
+            .into_iter()
+            .map(types::message)
+            .map(|message| match &live {
+                // What is on the screen is ahead of what is on disk.
+                Some(live) if live.message_id == message.id => Message {
+                    branch: message.branch,
+                    ..live.message()
+                },
+                _ => message,
+            });
+        Ok(ChatView {
+            messages: messages.collect(),
+            chat: self.summary(&row),
+            draft: row.draft,
+        })
     }
 
     pub async fn rename(&self, chat_id: &str, title: &str) -> Result<ChatSummary> {
@@ -150,7 +187,9 @@ impl Chats {
             return Err(Error::new(Code::InvalidInput, "A chat needs a name."));
         };
         let id = chat_id.to_owned();
-        let row = self.on_disk(move |db| db.chats().rename(&id, &title, false)).await?;
+        let row = self
+            .on_disk(move |db| db.chats().rename(&id, &title, false))
+            .await?;
         self.announce();
         Ok(self.summary(&row))
     }
@@ -159,7 +198,8 @@ impl Chats {
     pub async fn delete(&self, chat_id: &str) -> Result<()> {
         self.stop(chat_id);
         let id = chat_id.to_owned();
-        self.on_disk(move |db| db.chats().soft_delete(&id, now_ms())).await?;
+        self.on_disk(move |db| db.chats().soft_delete(&id, now_ms()))
+            .await?;
         self.announce();
         Ok(())
     }
@@ -173,8 +213,13 @@ impl Chats {
 
     /// Removes every chat for good; returns how many there were.
     pub async fn delete_all(&self) -> Result<u32> {
-        let running: Vec<Arc<Live>> =
-            self.running.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let running: Vec<Arc<Live>> = self
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect();
         running.iter().for_each(|live| live.ask_to_stop());
         let count = self.on_disk(|db| db.chats().delete_all()).await?;
         self.announce();
@@ -185,11 +230,17 @@ impl Chats {
     pub async fn save_draft(&self, chat_id: &str, text: &str) -> Result<()> {
         check_length(text)?;
         let (id, text) = (chat_id.to_owned(), text.to_owned());
-        self.on_disk(move |db| db.chats().save_draft(&id, &text)).await
+        self.on_disk(move |db| db.chats().save_draft(&id, &text))
+            .await
     }
 
     /// Stores a message and starts the answer to it. `replaces` names a message of the user that this is a new version of.
-    pub async fn send(self: &Arc<Self>, chat_id: &str, text: &str, replaces: Option<&str>) -> Result<SendReceipt> {
+    pub async fn send(
+        self: &Arc<Self>,
+        chat_id: &str,
+        text: &str,
+        replaces: Option<&str>,
+    ) -> Result<SendReceipt> {
         let text = text.trim();
         if text.is_empty() {
             return Err(Error::new(Code::InvalidInput, "The message is empty."));
@@ -207,7 +258,13 @@ impl Chats {
                     None => chat.head_id,
                 };
                 let title = title::from_text(&question);
-                let turn = NewTurn { chat_id: id, parent_id, text: question, model, now_ms: now_ms() };
+                let turn = NewTurn {
+                    chat_id: id,
+                    parent_id,
+                    text: question,
+                    model,
+                    now_ms: now_ms(),
+                };
                 let turn = db.messages().insert_turn(&turn)?;
                 if chat.title.is_empty() && chat.title_is_auto {
                     db.chats().rename(&chat.id, &title, true)?;
@@ -220,11 +277,18 @@ impl Chats {
             .await?;
         let (user, assistant) = (types::message(turn.0), types::message(turn.1));
         slot.start(assistant.clone(), history);
-        Ok(SendReceipt { user: Some(user), assistant })
+        Ok(SendReceipt {
+            user: Some(user),
+            assistant,
+        })
     }
 
     /// Makes another answer beside the one named (or to the question named); the old one stays.
-    pub async fn regenerate(self: &Arc<Self>, chat_id: &str, message_id: &str) -> Result<SendReceipt> {
+    pub async fn regenerate(
+        self: &Arc<Self>,
+        chat_id: &str,
+        message_id: &str,
+    ) -> Result<SendReceipt> {
         let model = Some(self.settings.get().model);
         let (id, message_id) = (chat_id.to_owned(), message_id.to_owned());
         let slot = self.reserve(chat_id)?;
@@ -235,18 +299,29 @@ impl Chats {
                     (RowRole::User, _) => named.id,
                     (RowRole::Assistant, Some(parent)) => parent,
                     (RowRole::Assistant, None) => {
-                        return Err(hearth_store::Error::NotFound { what: "question to", id: named.id });
+                        return Err(hearth_store::Error::NotFound {
+                            what: "question to",
+                            id: named.id,
+                        });
                     }
                 };
                 let history = db.messages().branch_to(&question)?;
-                let answer = NewAnswer { chat_id: id, parent_id: question, model, now_ms: now_ms() };
+                let answer = NewAnswer {
+                    chat_id: id,
+                    parent_id: question,
+                    model,
+                    now_ms: now_ms(),
+                };
                 let row = db.messages().insert_assistant(&answer)?;
                 Ok((db.messages().entry(&row.id)?, history))
             })
             .await?;
         let assistant = types::message(assistant);
         slot.start(assistant.clone(), history);
-        Ok(SendReceipt { user: None, assistant })
+        Ok(SendReceipt {
+            user: None,
+            assistant,
+        })
     }
 
     /// Follows the answer being written in a chat; `None` when there is none.
@@ -275,24 +350,34 @@ impl Chats {
     /// Writes all chats into a new folder and returns its path for display.
     pub async fn export(&self, format: ExportFormat) -> Result<String> {
         let folder = self.paths.exports();
-        self.on_disk(move |db| export::write(db, &folder, format, now_ms())).await
+        self.on_disk(move |db| export::write(db, &folder, format, now_ms()))
+            .await
     }
 
     /// Takes the chat's one place for a running answer; it is free again when the reservation is dropped unused.
     fn reserve(self: &Arc<Self>, chat_id: &str) -> Result<Reservation> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if running.contains_key(chat_id) {
-            return Err(Error::new(Code::Busy, "An answer is still being written in this chat.")
-                .hint("Stop it first, or wait for its end."));
+            return Err(
+                Error::new(Code::Busy, "An answer is still being written in this chat.")
+                    .hint("Stop it first, or wait for its end."),
+            );
         }
         // A stand-in until the message has its id; nobody is told of it, since the chat is not announced yet.
         running.insert(chat_id.to_owned(), Live::new(types::placeholder(chat_id)));
-        Ok(Reservation { chats: Arc::clone(self), chat_id: chat_id.to_owned(), started: false })
+        Ok(Reservation {
+            chats: Arc::clone(self),
+            chat_id: chat_id.to_owned(),
+            started: false,
+        })
     }
 
     fn generation_ended(&self, chat_id: &str, message_id: &str) {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if running.get(chat_id).is_some_and(|live| live.message_id == message_id) {
+        if running
+            .get(chat_id)
+            .is_some_and(|live| live.message_id == message_id)
+        {
             running.remove(chat_id);
         }
         drop(running);
@@ -303,7 +388,9 @@ impl Chats {
     pub(crate) async fn shut_down(&self) {
         let running: Vec<(String, Arc<Live>)> = {
             let map = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-            map.iter().map(|(id, live)| (id.clone(), live.clone())).collect()
+            map.iter()
+                .map(|(id, live)| (id.clone(), live.clone()))
+                .collect()
         };
         running.iter().for_each(|(_, live)| live.ask_to_stop());
         self.closing.cancel();
@@ -313,7 +400,10 @@ impl Chats {
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             };
-            if tokio::time::timeout(Duration::from_secs(3), done).await.is_err() {
+            if tokio::time::timeout(Duration::from_secs(3), done)
+                .await
+                .is_err()
+            {
                 tracing::warn!("an answer was not stored before the end");
             }
         }
@@ -338,14 +428,23 @@ impl Reservation {
             .unwrap_or_else(PoisonError::into_inner)
             .insert(chat_id.clone(), live.clone());
         self.chats.announce();
-        tokio::spawn(generation::write_answer(Arc::clone(&self.chats), live, chat_id, history));
+        tokio::spawn(generation::write_answer(
+            Arc::clone(&self.chats),
+            live,
+            chat_id,
+            history,
+        ));
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.started {
-            self.chats.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.chat_id);
+            self.chats
+                .running
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&self.chat_id);
         }
     }
 }
@@ -357,12 +456,18 @@ fn check_length(text: &str) -> Result<()> {
     let mib = |bytes: usize| bytes as f64 / (1024.0 * 1024.0);
     Err(Error::new(
         Code::InvalidInput,
-        format!("The message is {:.1} MiB long; the limit is {:.0} MiB.", mib(text.len()), mib(MAX_MESSAGE_BYTES)),
+        format!(
+            "The message is {:.1} MiB long; the limit is {:.0} MiB.",
+            mib(text.len()),
+            mib(MAX_MESSAGE_BYTES)
+        ),
     )
     .hint("Send it in parts."))
 }
 
 /// Unix milliseconds by the system clock; for display, never for order.
 fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_millis() as i64)
 }

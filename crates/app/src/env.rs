@@ -17,9 +17,12 @@ impl Env {
     pub fn read() -> Self {
         let text = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
         Self {
-            home: std::env::var_os("HEARTH_HOME").filter(|v| !v.is_empty()).map(PathBuf::from),
+            home: std::env::var_os("HEARTH_HOME")
+                .filter(|v| !v.is_empty())
+                .map(PathBuf::from),
             log: text("HEARTH_LOG"),
-            fake_engine: cfg!(debug_assertions) && text("HEARTH_ENGINE").is_some_and(|v| v == "fake"),
+            fake_engine: cfg!(debug_assertions)
+                && text("HEARTH_ENGINE").is_some_and(|v| v == "fake"),
         }
     }
 }

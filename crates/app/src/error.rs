@@ -85,7 +85,10 @@ impl Code {
 
     /// The code of a name; [`Code::Internal`] for a name that a newer version wrote.
     pub fn from_name(name: &str) -> Self {
-        Self::ALL.into_iter().find(|c| c.name() == name).unwrap_or(Self::Internal)
+        Self::ALL
+            .into_iter()
+            .find(|c| c.name() == name)
+            .unwrap_or(Self::Internal)
     }
 }
 
@@ -106,7 +109,11 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None }
+        Self {
+            code,
+            message: message.into(),
+            hint: None,
+        }
     }
 
     #[must_use]
@@ -118,8 +125,11 @@ impl Error {
     /// A bug or a broken thread; the log has more.
     pub fn internal(what: impl std::fmt::Display) -> Self {
         tracing::error!(%what, "internal error");
-        Self::new(Code::Internal, format!("Something went wrong inside Hearth: {what}."))
-            .hint("The log file has more; Settings, Advanced shows where it is.")
+        Self::new(
+            Code::Internal,
+            format!("Something went wrong inside Hearth: {what}."),
+        )
+        .hint("The log file has more; Settings, Advanced shows where it is.")
     }
 }
 

@@ -15,12 +15,19 @@ pub enum Section {
 /// Something changed that a view shows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
-#[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "type",
+    rename_all = "snake_case",
+    rename_all_fields = "camelCase"
+)]
 pub enum AppEvent {
     ChatsChanged,
     SettingsChanged,
     NewChat,
-    ShowSection { section: Section, chat_id: Option<String> },
+    ShowSection {
+        section: Section,
+        chat_id: Option<String>,
+    },
 }
 
 /// Where events are sent and heard.

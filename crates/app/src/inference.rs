@@ -15,14 +15,32 @@ use crate::models::Models;
 /// What the engine does, for the window's status line.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
-#[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "type",
+    rename_all = "snake_case",
+    rename_all_fields = "camelCase"
+)]
 pub enum EngineState {
     Unloaded,
     /// `progress` is 0 to 1 when known.
-    Loading { model: String, progress: Option<f32> },
-    Ready { model: String, context_tokens: u32, offload: String },
-    Generating { model: String, context_tokens: u32, offload: String },
-    Failed { model: String, error: Error },
+    Loading {
+        model: String,
+        progress: Option<f32>,
+    },
+    Ready {
+        model: String,
+        context_tokens: u32,
+        offload: String,
+    },
+    Generating {
+        model: String,
+        context_tokens: u32,
+        offload: String,
+    },
+    Failed {
+        model: String,
+        error: Error,
+    },
 }
 
 /// The loaded model and the way to load another.
@@ -48,7 +66,12 @@ pub struct Started {
 
 impl Inference {
     pub(crate) fn new(models: Arc<Models>, engines: Arc<dyn Engines>, decode_threads: u32) -> Self {
-        Self { models, engines, loaded: Mutex::new(None), decode_threads }
+        Self {
+            models,
+            engines,
+            loaded: Mutex::new(None),
+            decode_threads,
+        }
     }
 
     /// Starts a generation on the named model, loading it when needed.
@@ -67,21 +90,30 @@ impl Inference {
     }
 
     async fn load(&self, name: &str) -> Result<Loaded> {
-        if let Some(loaded) = self.current().filter(|l| l.model == name && !is_over(&l.engine)) {
+        if let Some(loaded) = self
+            .current()
+            .filter(|l| l.model == name && !is_over(&l.engine))
+        {
             return Ok(loaded);
         }
         // Nothing reaches the engine that has not been validated.
         let file = self.models.find_valid(name).await?;
         let mut slot = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         // Somebody else may have loaded it meanwhile.
-        if let Some(loaded) = slot.as_ref().filter(|l| l.model == file.name && !is_over(&l.engine)) {
+        if let Some(loaded) = slot
+            .as_ref()
+            .filter(|l| l.model == file.name && !is_over(&l.engine))
+        {
             return Ok(loaded.clone());
         }
         if let Some(old) = slot.take() {
             old.engine.shut_down();
         }
         let engine = self.start(&file.path)?;
-        let loaded = Loaded { model: file.name, engine };
+        let loaded = Loaded {
+            model: file.name,
+            engine,
+        };
         *slot = Some(loaded.clone());
         Ok(loaded)
     }
@@ -89,7 +121,12 @@ impl Inference {
     fn start(&self, path: &Path) -> Result<Arc<dyn Engine>> {
         let mut spec = LoadSpec::new(path);
         spec.threads = Some(self.decode_threads);
-        self.engines.start(spec).map_err(|e| hearth_engine::Error::Spawn { reason: e.to_string() }.into())
+        self.engines.start(spec).map_err(|e| {
+            hearth_engine::Error::Spawn {
+                reason: e.to_string(),
+            }
+            .into()
+        })
     }
 
     /// What the loaded engine reports now.
@@ -100,29 +137,46 @@ impl Inference {
         let state = engine.state().borrow().clone();
         match state {
             State::Loading { progress } => EngineState::Loading { model, progress },
-            State::Ready { info, active: 0 } => {
-                EngineState::Ready { model, context_tokens: info.context_tokens, offload: info.offload }
-            }
-            State::Ready { info, .. } => {
-                EngineState::Generating { model, context_tokens: info.context_tokens, offload: info.offload }
-            }
-            State::Failed(error) => EngineState::Failed { model, error: error.into() },
+            State::Ready { info, active: 0 } => EngineState::Ready {
+                model,
+                context_tokens: info.context_tokens,
+                offload: info.offload,
+            },
+            State::Ready { info, .. } => EngineState::Generating {
+                model,
+                context_tokens: info.context_tokens,
+                offload: info.offload,
+            },
+            State::Failed(error) => EngineState::Failed {
+                model,
+                error: error.into(),
+            },
             State::ShutDown => EngineState::Unloaded,
         }
     }
 
     fn current(&self) -> Option<Loaded> {
-        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.loaded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Ends the engine and waits until its process is gone.
     pub(crate) async fn shut_down(&self) {
-        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let loaded = self
+            .loaded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(loaded) = loaded {
             let mut state = loaded.engine.state();
             loaded.engine.shut_down();
             let ended = state.wait_for(|s| matches!(s, State::ShutDown));
-            if tokio::time::timeout(std::time::Duration::from_secs(4), ended).await.is_err() {
+            if tokio::time::timeout(std::time::Duration::from_secs(4), ended)
+                .await
+                .is_err()
+            {
                 tracing::warn!("the engine did not end in time");
             }
         }

@@ -43,9 +43,15 @@ pub struct Options {
 impl Options {
     /// The real thing, as the environment says.
     pub fn from_env(env: &Env) -> Result<Self> {
-        let engines: Arc<dyn Engines> =
-            if env.fake_engine { Arc::new(FakeEngines { in_child: true }) } else { Arc::new(ChildEngines) };
-        Ok(Self { paths: Paths::find(env)?, engines })
+        let engines: Arc<dyn Engines> = if env.fake_engine {
+            Arc::new(FakeEngines { in_child: true })
+        } else {
+            Arc::new(ChildEngines)
+        };
+        Ok(Self {
+            paths: Paths::find(env)?,
+            engines,
+        })
     }
 }
 
@@ -66,16 +72,31 @@ impl App {
         let events = Events::default();
         let settings = Arc::new(SettingsStore::open(&options.paths, events.clone()));
         let models = Arc::new(Models::new(&options.paths));
-        let inference = Arc::new(Inference::new(models.clone(), options.engines, hardware::decode_threads()));
-        Arc::new(Self { paths: options.paths, events, settings, models, inference, chats: OnceLock::new() })
+        let inference = Arc::new(Inference::new(
+            models.clone(),
+            options.engines,
+            hardware::decode_threads(),
+        ));
+        Arc::new(Self {
+            paths: options.paths,
+            events,
+            settings,
+            models,
+            inference,
+            chats: OnceLock::new(),
+        })
     }
 
     /// Opens the chats; the result is what [`App::chats`] gives from then on. Blocks on the disk.
     pub fn open_chats(&self) -> Result<Arc<Chats>> {
         self.chats
             .get_or_init(|| {
-                let opened =
-                    Chats::open(&self.paths, self.settings.clone(), self.inference.clone(), self.events.clone());
+                let opened = Chats::open(
+                    &self.paths,
+                    self.settings.clone(),
+                    self.inference.clone(),
+                    self.events.clone(),
+                );
                 opened.inspect_err(|error| tracing::error!(%error, "chats could not be opened"))
             })
             .clone()
@@ -83,7 +104,10 @@ impl App {
 
     /// The chats, or why they could not be opened.
     pub fn chats(&self) -> Result<Arc<Chats>> {
-        self.chats.get().cloned().unwrap_or_else(|| Err(Error::internal("chats were not opened")))
+        self.chats
+            .get()
+            .cloned()
+            .unwrap_or_else(|| Err(Error::internal("chats were not opened")))
     }
 
     pub fn paths(&self) -> &Paths {

@@ -57,13 +57,17 @@ pub struct Models {
 
 impl Models {
     pub(crate) fn new(paths: &Paths) -> Self {
-        Self { library: Arc::new(Library::new(paths.bundled.clone(), paths.models.clone())) }
+        Self {
+            library: Arc::new(Library::new(paths.bundled.clone(), paths.models.clone())),
+        }
     }
 
     /// Every model, also the damaged ones with their problem.
     pub async fn list(&self) -> Result<ModelList> {
         let library = Arc::clone(&self.library);
-        let report = tokio::task::spawn_blocking(move || library.list()).await.map_err(Error::internal)?;
+        let report = tokio::task::spawn_blocking(move || library.list())
+            .await
+            .map_err(Error::internal)?;
         Ok(ModelList {
             models: report.models.into_iter().map(summary).collect(),
             problems: report.problems.into_iter().map(Error::from).collect(),
@@ -73,10 +77,15 @@ impl Models {
     /// A model that may be given to the engine.
     pub(crate) async fn find_valid(&self, name: &str) -> Result<ValidModel> {
         let (library, name) = (Arc::clone(&self.library), name.to_owned());
-        let found = tokio::task::spawn_blocking(move || library.find(&name)).await.map_err(Error::internal)?;
+        let found = tokio::task::spawn_blocking(move || library.find(&name))
+            .await
+            .map_err(Error::internal)?;
         let file = found?;
         file.header?;
-        Ok(ValidModel { name: file.name, path: file.path })
+        Ok(ValidModel {
+            name: file.name,
+            path: file.path,
+        })
     }
 }
 
@@ -89,7 +98,10 @@ fn summary(file: ModelFile) -> ModelSummary {
         name: file.name,
         title: file.title,
         size_bytes: file.size_bytes,
-        quantisation: header.as_ref().and_then(|h| h.quantisation).map(str::to_owned),
+        quantisation: header
+            .as_ref()
+            .and_then(|h| h.quantisation)
+            .map(str::to_owned),
         context_tokens: header.and_then(|h| u32::try_from(h.context_length).ok()),
         source: match file.source {
             Source::Bundled => ModelSource::Bundled,
@@ -105,26 +117,31 @@ impl From<hearth_models::Error> for Error {
         let message = sentence(&error.to_string());
         match error {
             Leaf::Invalid { .. } | Leaf::Truncated { .. } | Leaf::WrongHash { .. } => {
-                Self::new(Code::ModelInvalid, message).hint("The file is damaged or incomplete: fetch it again.")
+                Self::new(Code::ModelInvalid, message)
+                    .hint("The file is damaged or incomplete: fetch it again.")
             }
-            Leaf::NotGguf { .. } => {
-                Self::new(Code::ModelInvalid, message).hint("Hearth runs models in the GGUF format.")
-            }
+            Leaf::NotGguf { .. } => Self::new(Code::ModelInvalid, message)
+                .hint("Hearth runs models in the GGUF format."),
             Leaf::TooOld { .. } | Leaf::BigEndian { .. } => {
                 Self::new(Code::ModelUnsupported, message).hint("Fetch a newer file of this model.")
             }
-            Leaf::TooNew { .. } => Self::new(Code::ModelUnsupported, message).hint("This file needs a newer Hearth."),
-            Leaf::Unsupported { .. } => Self::new(Code::ModelUnsupported, message).hint("Choose another model."),
-            Leaf::Missing { .. } => {
-                Self::new(Code::ModelMissing, message).hint("Put the file back, or choose another model.")
+            Leaf::TooNew { .. } => {
+                Self::new(Code::ModelUnsupported, message).hint("This file needs a newer Hearth.")
             }
+            Leaf::Unsupported { .. } => {
+                Self::new(Code::ModelUnsupported, message).hint("Choose another model.")
+            }
+            Leaf::Missing { .. } => Self::new(Code::ModelMissing, message)
+                .hint("Put the file back, or choose another model."),
             Leaf::Unreadable { .. } | Leaf::NotAFile { .. } => {
-                Self::new(Code::ModelUnreadable, message).hint("Check the permissions of the file and its folder.")
+                Self::new(Code::ModelUnreadable, message)
+                    .hint("Check the permissions of the file and its folder.")
             }
-            Leaf::NotFound { .. } => {
-                Self::new(Code::ModelMissing, message).hint("`hearth list` shows the models on this machine.")
+            Leaf::NotFound { .. } => Self::new(Code::ModelMissing, message)
+                .hint("`hearth list` shows the models on this machine."),
+            Leaf::Ambiguous { .. } => {
+                Self::new(Code::InvalidInput, message).hint("Give the whole name.")
             }
-            Leaf::Ambiguous { .. } => Self::new(Code::InvalidInput, message).hint("Give the whole name."),
         }
     }
 }
@@ -132,6 +149,9 @@ impl From<hearth_models::Error> for Error {
 /// A leaf's message as a sentence.
 fn sentence(message: &str) -> String {
     let mut characters = message.chars();
-    let first: String = characters.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
+    let first: String = characters
+        .next()
+        .map(|c| c.to_uppercase().collect())
+        .unwrap_or_default();
     format!("{first}{}.", characters.as_str().trim_end_matches('.'))
 }

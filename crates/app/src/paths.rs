@@ -26,7 +26,9 @@ impl Paths {
     /// `HEARTH_HOME` when set, else where the platform keeps such files.
     pub fn find(env: &Env) -> Result<Self> {
         match &env.home {
-            Some(home) => Ok(Self::under(&std::path::absolute(home).unwrap_or_else(|_| home.clone()))),
+            Some(home) => Ok(Self::under(
+                &std::path::absolute(home).unwrap_or_else(|_| home.clone()),
+            )),
             None => Self::of_platform(),
         }
     }
@@ -45,7 +47,8 @@ impl Paths {
 
     fn of_platform() -> Result<Self> {
         let base = directories::BaseDirs::new().ok_or_else(|| {
-            Error::new(Code::Storage, "Your home folder could not be found.").hint("Set HEARTH_HOME to a folder.")
+            Error::new(Code::Storage, "Your home folder could not be found.")
+                .hint("Set HEARTH_HOME to a folder.")
         })?;
         Ok(if cfg!(target_os = "macos") {
             let support = base.data_dir().join("Hearth");
@@ -63,7 +66,10 @@ impl Paths {
                 settings: base.config_dir().join("hearth/config.toml"),
                 models: data.join("models"),
                 cache: base.cache_dir().join("hearth"),
-                logs: base.state_dir().unwrap_or(base.data_local_dir()).join("hearth/logs"),
+                logs: base
+                    .state_dir()
+                    .unwrap_or(base.data_local_dir())
+                    .join("hearth/logs"),
                 data,
                 bundled: bundled(),
             }
@@ -89,5 +95,8 @@ fn bundled() -> Vec<PathBuf> {
     let Some(folder) = executable.ok().and_then(|e| e.parent().map(Path::to_owned)) else {
         return Vec::new();
     };
-    vec![folder.join("../Resources/models"), folder.join("resources/models")]
+    vec![
+        folder.join("../Resources/models"),
+        folder.join("resources/models"),
+    ]
 }

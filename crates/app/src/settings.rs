@@ -52,14 +52,21 @@ impl SettingsStore {
             }
             (_, Err(error)) => {
                 let path = paths.settings.display();
-                repaired.push(format!("The settings in {path} could not be read ({error}), so defaults are in force."));
+                repaired.push(format!(
+                    "The settings in {path} could not be read ({error}), so defaults are in force."
+                ));
                 None
             }
         };
         for line in &repaired {
             tracing::warn!("{line}");
         }
-        Self { file: Mutex::new(file), current: watch::channel(settings).0, repaired: Mutex::new(repaired), events }
+        Self {
+            file: Mutex::new(file),
+            current: watch::channel(settings).0,
+            repaired: Mutex::new(repaired),
+            events,
+        }
     }
 
     /// The settings in force.
@@ -73,8 +80,16 @@ impl SettingsStore {
     }
 
     pub fn view(&self) -> SettingsView {
-        let repaired = self.repaired.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        SettingsView { settings: self.get(), defaults: Settings::default(), repaired }
+        let repaired = self
+            .repaired
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        SettingsView {
+            settings: self.get(),
+            defaults: Settings::default(),
+            repaired,
+        }
     }
 
     /// Checks a change without making it, so that a door can try its effect (a shortcut, a login item) first.
@@ -84,8 +99,10 @@ impl SettingsStore {
         let mut next = self.get();
         next.apply(change);
         if !next.show_in_menu_bar && !next.show_in_dock {
-            return Err(invalid("Hearth must be shown in the menu bar or in the Dock.".into())
-                .hint("Switch the other one on first."));
+            return Err(
+                invalid("Hearth must be shown in the menu bar or in the Dock.".into())
+                    .hint("Switch the other one on first."),
+            );
         }
         Ok(())
     }
@@ -107,7 +124,11 @@ impl SettingsStore {
         self.write(key, None).await
     }
 
-    async fn write(self: &Arc<Self>, key: SettingKey, change: Option<SettingChange>) -> Result<SettingsView> {
+    async fn write(
+        self: &Arc<Self>,
+        key: SettingKey,
+        change: Option<SettingChange>,
+    ) -> Result<SettingsView> {
         let this = Arc::clone(self);
         tokio::task::spawn_blocking(move || {
             let mut file = this.file.lock().unwrap_or_else(PoisonError::into_inner);
@@ -136,7 +157,12 @@ fn sentence(repair: hearth_store::Repair) -> String {
 }
 
 /// Takes one key out of the file; an unusable value is reset and told.
-fn read(file: &mut SettingsFile, key: SettingKey, settings: &mut Settings, repaired: &mut Vec<String>) {
+fn read(
+    file: &mut SettingsFile,
+    key: SettingKey,
+    settings: &mut Settings,
+    repaired: &mut Vec<String>,
+) {
     let (section, name) = key.place();
     if !file.has(section, name) {
         return;
@@ -149,7 +175,9 @@ fn read(file: &mut SettingsFile, key: SettingKey, settings: &mut Settings, repai
         Ok(change) => settings.apply(&change),
         Err(reason) => match file.reset_with_backup(section, name, &reason) {
             Ok(repair) => repaired.push(sentence(repair)),
-            Err(error) => repaired.push(format!("The setting `{section}.{name}` is not used: {reason} ({error}).")),
+            Err(error) => repaired.push(format!(
+                "The setting `{section}.{name}` is not used: {reason} ({error})."
+            )),
         },
     }
 }

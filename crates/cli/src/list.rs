@@ -8,11 +8,23 @@ use hearth_app::{App, Result};
 pub(crate) async fn run(app: &App, json: bool) -> Result<ExitCode> {
     let list = app.models().list().await?;
     if json {
-        println!("{}", serde_json::json!({ "models": list.models, "problems": list.problems }));
+        println!(
+            "{}",
+            serde_json::json!({ "models": list.models, "problems": list.problems })
+        );
         return Ok(ExitCode::SUCCESS);
     }
-    let name_width = list.models.iter().map(|m| m.name.chars().count()).max().unwrap_or(0).max(4);
-    println!("{:name_width$}  {:>8}  {:8}  {:>8}  {:8}  STATE", "NAME", "SIZE", "QUANT", "CONTEXT", "SOURCE");
+    let name_width = list
+        .models
+        .iter()
+        .map(|m| m.name.chars().count())
+        .max()
+        .unwrap_or(0)
+        .max(4);
+    println!(
+        "{:name_width$}  {:>8}  {:8}  {:>8}  {:8}  STATE",
+        "NAME", "SIZE", "QUANT", "CONTEXT", "SOURCE"
+    );
     for model in &list.models {
         println!("{}", row(model, name_width));
     }
@@ -27,7 +39,9 @@ fn row(model: &ModelSummary, name_width: usize) -> String {
         ModelSource::Bundled => "built in",
         ModelSource::Own => "own",
     };
-    let context = model.context_tokens.map_or_else(|| "-".to_owned(), |n| n.to_string());
+    let context = model
+        .context_tokens
+        .map_or_else(|| "-".to_owned(), |n| n.to_string());
     let state = model.problem.as_ref().map_or("ok", |p| &p.message);
     format!(
         "{:name_width$}  {:>8}  {:8}  {context:>8}  {source:8}  {state}",

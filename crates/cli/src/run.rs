@@ -10,7 +10,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use crate::arguments::Run;
 use crate::exit::INTERRUPTED;
 
-const HELP: &str = "Type a message and press Enter. A line with only \"\"\" begins and ends a longer one.
+const HELP: &str =
+    "Type a message and press Enter. A line with only \"\"\" begins and ends a longer one.
   /clear      forget the conversation
   /bye        leave (Ctrl+D does the same)";
 
@@ -24,40 +25,70 @@ struct Answer {
 pub(crate) async fn run(app: &App, run: &Run, json: bool) -> Result<ExitCode> {
     let settings = app.settings().get();
     let model = run.model.clone().unwrap_or_else(|| settings.model.clone());
+    // Loading goes on in the child while the input is read.
+    app.inference().prepare(&model).await?;
     let stdin = std::io::stdin();
-    let piped = if stdin.is_terminal() || (run.prompt.is_some() && !has_input()) { None } else { Some(read_all(&stdin)?) };
+    let piped = if stdin.is_terminal() || (run.prompt.is_some() && !has_input()) {
+        None
+    } else {
+        Some(read_all(&stdin)?)
+    };
     let prompt = match (&run.prompt, piped) {
-        (Some(prompt), Some(text)) if !text.trim().is_empty() => Some(format!("{prompt}\n\n{text}")),
+        (Some(prompt), Some(text)) if !text.trim().is_empty() => {
+            Some(format!("{prompt}\n\n{text}"))
+        }
         (Some(prompt), _) => Some(prompt.clone()),
         (None, Some(text)) => Some(text),
         (None, None) => None,
     };
-    let mut talk = Talk { app, run, model, messages: Vec::new() };
+    let mut talk = Talk {
+        app,
+        run,
+        model,
+        messages: Vec::new(),
+    };
     talk.clear();
     match prompt {
-        Some(prompt) if prompt.trim().is_empty() => {
-            Err(Error::new(Code::InvalidInput, "There is nothing to ask: the input is empty."))
-        }
+        Some(prompt) if prompt.trim().is_empty() => Err(Error::new(
+            Code::InvalidInput,
+            "There is nothing to ask: the input is empty.",
+        )),
         Some(prompt) => talk.once(prompt, json).await,
         None => talk.conversation().await,
     }
 }
 
-/// Whether something is piped in. A service or a script may leave standard input open without ever writing to it; with a
-/// prompt given we do not wait for such an input.
+/// Whether something is piped in. Scripts and editors often leave standard input open without ever writing to it, so with a
+/// prompt given we wait for its first byte (or its end) no longer than the model takes to load anyway.
 fn has_input() -> bool {
     let stdin = std::io::stdin();
-    let mut poll = [rustix::event::PollFd::new(&stdin, rustix::event::PollFlags::IN)];
-    let wait = rustix::event::Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
-    rustix::event::poll(&mut poll, Some(&wait)).is_ok_and(|ready| ready > 0)
+    let mut poll = [rustix::event::PollFd::new(
+        &stdin,
+        rustix::event::PollFlags::IN,
+    )];
+    let wait = rustix::event::Timespec {
+        tv_sec: 0,
+        tv_nsec: 250_000_000,
+    };
+    let ready = rustix::event::poll(&mut poll, Some(&wait)).is_ok_and(|ready| ready > 0);
+    if !ready {
+        eprintln!("Nothing came in on standard input, so only the prompt is asked.");
+    }
+    ready
 }
 
 fn read_all(stdin: &std::io::Stdin) -> Result<String> {
     let mut bytes = Vec::new();
     let limit = hearth_app::engine::request::MAX_PROMPT_BYTES as u64 + 1;
     let read = stdin.lock().take(limit).read_to_end(&mut bytes);
-    read.map_err(|e| Error::new(Code::InvalidInput, format!("The input could not be read: {e}.")))?;
-    String::from_utf8(bytes).map_err(|_| Error::new(Code::InvalidInput, "The input is not UTF-8 text."))
+    read.map_err(|e| {
+        Error::new(
+            Code::InvalidInput,
+            format!("The input could not be read: {e}."),
+        )
+    })?;
+    String::from_utf8(bytes)
+        .map_err(|_| Error::new(Code::InvalidInput, "The input is not UTF-8 text."))
 }
 
 struct Talk<'a> {
@@ -109,11 +140,14 @@ impl Talk<'_> {
             println!();
             self.figures(&answer.summary);
         }
-        Ok(if answer.interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
+        Ok(if answer.interrupted {
+            ExitCode::from(INTERRUPTED)
+        } else {
+            ExitCode::SUCCESS
+        })
     }
 
     async fn conversation(&mut self) -> Result<ExitCode> {
-        self.app.inference().prepare(&self.model).await?;
         eprintln!("Talking with {}. /help shows the commands.", self.model);
         let mut lines = BufReader::new(tokio::io::stdin()).lines();
         loop {
@@ -144,7 +178,8 @@ impl Talk<'_> {
                 Ok(answer) => {
                     println!("\n");
                     self.figures(&answer.summary);
-                    self.messages.push(Message::new(Role::Assistant, answer.text));
+                    self.messages
+                        .push(Message::new(Role::Assistant, answer.text));
                 }
                 Err(error) => {
                     self.messages.pop();
@@ -156,7 +191,11 @@ impl Talk<'_> {
 
     /// Asks and, when `print` is set, prints the answer as it comes. Ctrl+C stops it.
     async fn ask(&self, print: bool) -> Result<Answer> {
-        let mut started = self.app.inference().generate(&self.model, self.request()).await?;
+        let mut started = self
+            .app
+            .inference()
+            .generate(&self.model, self.request())
+            .await?;
         let mut answer = String::new();
         let mut interrupted = false;
         loop {
@@ -169,7 +208,10 @@ impl Talk<'_> {
                 }
             };
             match event {
-                Some(Event::Started { notice: Some(notice), .. }) => eprintln!("{notice}"),
+                Some(Event::Started {
+                    notice: Some(notice),
+                    ..
+                }) => eprintln!("{notice}"),
                 Some(Event::Text { text }) => {
                     if print {
                         print!("{text}");
@@ -181,7 +223,13 @@ impl Talk<'_> {
                     answer.push_str(&text);
                 }
                 Some(Event::Started { .. } | Event::Prefill { .. }) => {}
-                Some(Event::Finished(summary)) => return Ok(Answer { text: answer, summary, interrupted }),
+                Some(Event::Finished(summary)) => {
+                    return Ok(Answer {
+                        text: answer,
+                        summary,
+                        interrupted,
+                    });
+                }
                 Some(Event::Failed(error)) => return Err(error.into()),
                 None => return Err(Error::internal("the engine said nothing more")),
             }
@@ -192,7 +240,9 @@ impl Talk<'_> {
         if !self.run.verbose {
             return;
         }
-        let speed = summary.tokens_per_second().map_or_else(|| "-".into(), |t| format!("{t:.1}"));
+        let speed = summary
+            .tokens_per_second()
+            .map_or_else(|| "-".into(), |t| format!("{t:.1}"));
         let end = match summary.reason {
             FinishReason::Stop => "",
             FinishReason::Length => ", cut at the limit",
@@ -211,8 +261,15 @@ fn prompt_mark(mark: &str) {
 }
 
 /// One line, or the lines between two `"""`; `None` at the end of the input.
-async fn read_message(lines: &mut tokio::io::Lines<BufReader<tokio::io::Stdin>>) -> Result<Option<String>> {
-    let unreadable = |e: std::io::Error| Error::new(Code::InvalidInput, format!("The input could not be read: {e}."));
+async fn read_message(
+    lines: &mut tokio::io::Lines<BufReader<tokio::io::Stdin>>,
+) -> Result<Option<String>> {
+    let unreadable = |e: std::io::Error| {
+        Error::new(
+            Code::InvalidInput,
+            format!("The input could not be read: {e}."),
+        )
+    };
     let Some(line) = lines.next_line().await.map_err(unreadable)? else {
         return Ok(None);
     };

@@ -27,7 +27,8 @@ pub trait Backend {
     fn truncate(&mut self, length: usize) -> usize;
 
     /// Computes `tokens` at `position`. When `want_logits`, [`Backend::sample`] may follow.
-    fn decode(&mut self, tokens: &[Token], position: usize, want_logits: bool) -> Result<(), Error>;
+    fn decode(&mut self, tokens: &[Token], position: usize, want_logits: bool)
+    -> Result<(), Error>;
 
     /// Starts a new sampler; `prompt` feeds the penalties.
     fn start_sampling(&mut self, sampling: &Sampling, prompt: &[Token]);

@@ -31,7 +31,9 @@ pub enum Error {
     #[error("the engine process made no progress for {after_ms} ms and was ended")]
     Unresponsive { after_ms: u64 },
     /// The child crashed so often that it is not started again for now.
-    #[error("the engine process ended {crashes} times within {within_s} s and was not started again")]
+    #[error(
+        "the engine process ended {crashes} times within {within_s} s and was not started again"
+    )]
     GaveUp { crashes: u32, within_s: u64 },
     /// The child process could not be started at all.
     #[error("the engine process could not be started: {reason}")]

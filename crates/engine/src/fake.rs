@@ -66,7 +66,9 @@ impl Fake {
     fn plan(&mut self) {
         let bytes: Vec<u8> = self.prompt.iter().map(|t| *t as u8).collect();
         let text = String::from_utf8_lossy(&bytes);
-        let user = text.rsplit_once(USER).map_or(text.as_ref(), |(_, rest)| rest);
+        let user = text
+            .rsplit_once(USER)
+            .map_or(text.as_ref(), |(_, rest)| rest);
         let user = user.split(TURN_END).next().unwrap_or_default();
         self.delay = Duration::ZERO;
         self.command = Command::None;
@@ -125,7 +127,12 @@ impl Backend for Fake {
         length
     }
 
-    fn decode(&mut self, _tokens: &[Token], _position: usize, _want_logits: bool) -> Result<(), Error> {
+    fn decode(
+        &mut self,
+        _tokens: &[Token],
+        _position: usize,
+        _want_logits: bool,
+    ) -> Result<(), Error> {
         std::thread::sleep(self.delay);
         Ok(())
     }

@@ -95,7 +95,11 @@ fn template_of(model: &LlamaModel) -> Template {
     let source = model.chat_template(None).ok();
     let source = source.as_ref().and_then(|t| t.to_str().ok());
     let vocab = model.vocab();
-    Template::new(source, &token_text(model, vocab.bos()), &token_text(model, vocab.eos()))
+    Template::new(
+        source,
+        &token_text(model, vocab.bos()),
+        &token_text(model, vocab.eos()),
+    )
 }
 
 /// The text of a special token; empty when the model has none.
@@ -115,7 +119,9 @@ fn default_threads() -> u32 {
 }
 
 fn is_memory(reason: &str) -> bool {
-    ["alloc", "out of memory", "memory"].iter().any(|w| reason.contains(w))
+    ["alloc", "out of memory", "memory"]
+        .iter()
+        .any(|w| reason.contains(w))
 }
 
 /// Where the layers go.
@@ -126,12 +132,14 @@ struct Offload {
 
 impl Offload {
     fn choose(wanted: bool) -> Self {
-        let gpu = llama_cpp_2::list_llama_ggml_backend_devices().into_iter().find(|d| {
-            matches!(
-                d.device_type,
-                LlamaBackendDeviceType::Gpu | LlamaBackendDeviceType::IntegratedGpu
-            )
-        });
+        let gpu = llama_cpp_2::list_llama_ggml_backend_devices()
+            .into_iter()
+            .find(|d| {
+                matches!(
+                    d.device_type,
+                    LlamaBackendDeviceType::Gpu | LlamaBackendDeviceType::IntegratedGpu
+                )
+            });
         match gpu {
             Some(device) if wanted => Self {
                 to_gpu: true,
@@ -186,7 +194,9 @@ impl Backend for Llama<'_> {
     }
 
     fn piece(&mut self, token: Token, bytes: &mut Vec<u8>) {
-        self.model.vocab().token_to_piece_into(LlamaToken(token), bytes, false, None);
+        self.model
+            .vocab()
+            .token_to_piece_into(LlamaToken(token), bytes, false, None);
     }
 
     fn is_end(&self, token: Token) -> bool {
@@ -210,13 +220,25 @@ impl Backend for Llama<'_> {
         0
     }
 
-    fn decode(&mut self, tokens: &[Token], position: usize, want_logits: bool) -> Result<(), Error> {
+    fn decode(
+        &mut self,
+        tokens: &[Token],
+        position: usize,
+        want_logits: bool,
+    ) -> Result<(), Error> {
         self.batch.clear();
         for (i, token) in tokens.iter().enumerate() {
             let logits = want_logits && i + 1 == tokens.len();
             self.batch
-                .add(LlamaToken(*token), (position + i) as i32, &[SEQUENCE], logits)
-                .map_err(|e| Error::Backend { reason: e.to_string() })?;
+                .add(
+                    LlamaToken(*token),
+                    (position + i) as i32,
+                    &[SEQUENCE],
+                    logits,
+                )
+                .map_err(|e| Error::Backend {
+                    reason: e.to_string(),
+                })?;
         }
         self.context.decode(&mut self.batch).map_err(|e| match e {
             DecodeError::NoKvCacheSlot => Error::OutOfMemory {
@@ -243,6 +265,7 @@ impl Backend for Llama<'_> {
 /// The sampler chain for `sampling`, in the order that llama.cpp's own programs use.
 fn sampler(sampling: &Sampling, vocabulary: i32) -> LlamaSampler {
     let mut chain = Vec::with_capacity(7);
+    #[allow(clippy::float_cmp)] // Exactly 1 and 0 are the values that switch a penalty off.
     let penalised = sampling.repeat_penalty != 1.0
         || sampling.presence_penalty != 0.0
         || sampling.frequency_penalty != 0.0;
@@ -260,7 +283,9 @@ fn sampler(sampling: &Sampling, vocabulary: i32) -> LlamaSampler {
         return LlamaSampler::chain_simple(chain);
     }
     if sampling.top_k > 0 {
-        chain.push(LlamaSampler::top_k(sampling.top_k.min(vocabulary as u32) as i32));
+        chain.push(LlamaSampler::top_k(
+            sampling.top_k.min(vocabulary as u32) as i32
+        ));
     }
     if sampling.typical_p < 1.0 {
         chain.push(LlamaSampler::typical(sampling.typical_p, 1));
@@ -272,7 +297,9 @@ fn sampler(sampling: &Sampling, vocabulary: i32) -> LlamaSampler {
         chain.push(LlamaSampler::min_p(sampling.min_p, 1));
     }
     chain.push(LlamaSampler::temp(sampling.temperature));
-    chain.push(LlamaSampler::dist(sampling.seed.unwrap_or_else(random_seed)));
+    chain.push(LlamaSampler::dist(
+        sampling.seed.unwrap_or_else(random_seed),
+    ));
     LlamaSampler::chain_simple(chain)
 }
 

@@ -23,7 +23,9 @@ pub struct Local {
 
 impl Local {
     /// `load` runs on the new thread, which owns the backend from then on.
-    pub fn start<B: Backend + 'static>(load: impl FnOnce() -> Result<B, Error> + Send + 'static) -> Arc<Self> {
+    pub fn start<B: Backend + 'static>(
+        load: impl FnOnce() -> Result<B, Error> + Send + 'static,
+    ) -> Arc<Self> {
         let (work, mailbox) = std_mpsc::channel();
         let listeners = Listeners::default();
         let (state, _) = watch::channel(State::Loading { progress: None });
@@ -53,7 +55,12 @@ impl Local {
     }
 }
 
-fn serve(backend: &mut dyn Backend, mailbox: &std_mpsc::Receiver<Work>, listeners: &Listeners, state: &watch::Sender<State>) {
+fn serve(
+    backend: &mut dyn Backend,
+    mailbox: &std_mpsc::Receiver<Work>,
+    listeners: &Listeners,
+    state: &watch::Sender<State>,
+) {
     let mut emit = |id, event: Event| {
         let last = event.is_last();
         let mut map = lock(listeners);
@@ -64,7 +71,13 @@ fn serve(backend: &mut dyn Backend, mailbox: &std_mpsc::Receiver<Work>, listener
             publish_active(state, map.len());
         }
     };
-    scheduler::run(backend, mailbox, &Progress::default(), Instant::now(), &mut emit);
+    scheduler::run(
+        backend,
+        mailbox,
+        &Progress::default(),
+        Instant::now(),
+        &mut emit,
+    );
 }
 
 fn publish_active(state: &watch::Sender<State>, count: usize) {

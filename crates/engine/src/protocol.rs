@@ -19,9 +19,16 @@ pub const MAX_FRAME_BYTES: u32 = 64 * 1024 * 1024;
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ToChild {
     /// The first message, once.
-    Load { spec: LoadSpec },
-    Generate { id: u64, request: Box<Request> },
-    Cancel { id: u64 },
+    Load {
+        spec: LoadSpec,
+    },
+    Generate {
+        id: u64,
+        request: Box<Request>,
+    },
+    Cancel {
+        id: u64,
+    },
     ShutDown,
 }
 
@@ -29,14 +36,27 @@ pub enum ToChild {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum FromChild {
-    Hello { version: u32 },
+    Hello {
+        version: u32,
+    },
     /// 0 to 1.
-    Loading { progress: f32 },
-    Ready { info: ModelInfo },
-    LoadFailed { error: Error },
+    Loading {
+        progress: f32,
+    },
+    Ready {
+        info: ModelInfo,
+    },
+    LoadFailed {
+        error: Error,
+    },
     /// Once a second. `step_ms` is how long the step in progress has taken; 0 when idle.
-    Heartbeat { step_ms: u64 },
-    Event { id: u64, event: Event },
+    Heartbeat {
+        step_ms: u64,
+    },
+    Event {
+        id: u64,
+        event: Event,
+    },
 }
 
 /// A message with its length in front, ready to be written in one call.
@@ -69,7 +89,9 @@ pub fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<T>> 
 }
 
 /// Reads one message; `None` at a clean end. Not safe to drop half-way: use it from a task of its own.
-pub async fn read_async<T: DeserializeOwned>(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<T>> {
+pub async fn read_async<T: DeserializeOwned>(
+    from: &mut (impl AsyncRead + Unpin),
+) -> io::Result<Option<T>> {
     let mut length = [0; 4];
     match from.read_exact(&mut length).await {
         Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
@@ -107,7 +129,10 @@ mod tests {
         write(&mut bytes, &ToChild::Cancel { id: 7 }).unwrap();
         write(&mut bytes, &ToChild::ShutDown).unwrap();
         let mut from = bytes.as_slice();
-        assert!(matches!(read(&mut from).unwrap(), Some(ToChild::Cancel { id: 7 })));
+        assert!(matches!(
+            read(&mut from).unwrap(),
+            Some(ToChild::Cancel { id: 7 })
+        ));
         assert!(matches!(read(&mut from).unwrap(), Some(ToChild::ShutDown)));
         assert!(read::<ToChild>(&mut from).unwrap().is_none());
     }

@@ -123,7 +123,11 @@ impl Request {
                 format!("has {} entries, the limit is {MAX_STOPS}", self.stop.len()),
             ));
         }
-        if self.stop.iter().any(|s| s.is_empty() || s.len() > MAX_STOP_BYTES) {
+        if self
+            .stop
+            .iter()
+            .any(|s| s.is_empty() || s.len() > MAX_STOP_BYTES)
+        {
             return Err(invalid(
                 "stop",
                 format!("entries must be 1 to {MAX_STOP_BYTES} bytes long"),
@@ -208,7 +212,10 @@ impl Sampling {
             ("repeat_last_n", self.repeat_last_n, 65_536),
         ] {
             if value > high {
-                return Err(invalid(field, format!("must be at most {high}, not {value}")));
+                return Err(invalid(
+                    field,
+                    format!("must be at most {high}, not {value}"),
+                ));
             }
         }
         Ok(())

@@ -27,7 +27,8 @@ pub struct Progress(AtomicU64);
 
 impl Progress {
     fn begin_step(&self, started: Instant) {
-        self.0.store(started.elapsed().as_millis() as u64 + 1, Ordering::Relaxed);
+        self.0
+            .store(started.elapsed().as_millis() as u64 + 1, Ordering::Relaxed);
     }
 
     fn idle(&self) {
@@ -114,7 +115,10 @@ struct Active {
 impl Scheduler<'_> {
     fn step(&mut self) {
         let result = match self.active.take() {
-            None => self.begin(),
+            None => {
+                self.begin();
+                Ok(())
+            }
             Some(active) if active.next.is_none() => self.prefill(active),
             Some(active) => self.decode(active),
         };
@@ -126,24 +130,23 @@ impl Scheduler<'_> {
         }
     }
 
-    fn begin(&mut self) -> Result<(), (u64, Error)> {
+    fn begin(&mut self) {
         let Some((id, request, received)) = self.queue.pop_front() else {
-            return Ok(());
+            return;
         };
         match self.prepare(id, request, received) {
-            Ok(active) => {
-                self.active = Some(active);
-                Ok(())
-            }
+            Ok(active) => self.active = Some(active),
             // Nothing was computed yet, so the cache stays as it is.
-            Err(error) => {
-                (self.emit)(id, Event::Failed(error));
-                Ok(())
-            }
+            Err(error) => (self.emit)(id, Event::Failed(error)),
         }
     }
 
-    fn prepare(&mut self, id: u64, request: Box<Request>, received: Instant) -> Result<Active, Error> {
+    fn prepare(
+        &mut self,
+        id: u64,
+        request: Box<Request>,
+        received: Instant,
+    ) -> Result<Active, Error> {
         request.validate()?;
         let (text, notice) = match &request.prompt {
             Prompt::Chat(messages) => self.backend.template().render(messages),
@@ -199,11 +202,19 @@ impl Scheduler<'_> {
         let end = (done + self.backend.chunk_tokens()).min(active.prompt.len());
         let last = end == active.prompt.len();
         let chunk = &active.prompt[done..end];
-        self.backend.decode(chunk, done, last).map_err(|e| (active.id, e))?;
+        self.backend
+            .decode(chunk, done, last)
+            .map_err(|e| (active.id, e))?;
         self.cached.extend_from_slice(chunk);
         let total = active.prompt.len() as u32;
         if !last {
-            (self.emit)(active.id, Event::Prefill { done: end as u32, total });
+            (self.emit)(
+                active.id,
+                Event::Prefill {
+                    done: end as u32,
+                    total,
+                },
+            );
             self.active = Some(active);
             return Ok(());
         }
@@ -243,7 +254,10 @@ impl Scheduler<'_> {
         }
         let context_tokens = self.backend.info().context_tokens as usize;
         let full = self.cached.len() + 1 >= context_tokens;
-        let long_enough = active.request.max_tokens.is_some_and(|max| active.tokens >= max);
+        let long_enough = active
+            .request
+            .max_tokens
+            .is_some_and(|max| active.tokens >= max);
         if stopped {
             self.finish(active, FinishReason::Stop);
         } else if full || long_enough {

@@ -71,8 +71,14 @@ mod tests {
 
     #[test]
     fn stops_across_pieces_and_hides_the_stop() {
-        assert_eq!(stream(&["END"], &["ab E", "N", "D cd"]), ("ab ".into(), true));
-        assert_eq!(stream(&["END"], &["ab E", "N", "d"]), ("ab ENd".into(), false));
+        assert_eq!(
+            stream(&["END"], &["ab E", "N", "D cd"]),
+            ("ab ".into(), true)
+        );
+        assert_eq!(
+            stream(&["END"], &["ab E", "N", "d"]),
+            ("ab ENd".into(), false)
+        );
         assert_eq!(stream(&["b", "ab"], &["xab"]), ("x".into(), true));
     }
 

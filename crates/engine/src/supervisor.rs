@@ -71,8 +71,14 @@ pub struct Supervisor {
 }
 
 enum Command {
-    Generate { id: u64, request: Box<Request>, events: mpsc::UnboundedSender<Event> },
-    Cancel { id: u64 },
+    Generate {
+        id: u64,
+        request: Box<Request>,
+        events: mpsc::UnboundedSender<Event>,
+    },
+    Cancel {
+        id: u64,
+    },
     ShutDown,
 }
 
@@ -92,7 +98,12 @@ impl Supervisor {
             crashes: VecDeque::new(),
         };
         tokio::spawn(task.run());
-        Arc::new(Self { commands, state, child_id, next_id: AtomicU64::new(1) })
+        Arc::new(Self {
+            commands,
+            state,
+            child_id,
+            next_id: AtomicU64::new(1),
+        })
     }
 
     /// Process id of the child, for diagnosis and tests; `None` while there is none.
@@ -109,8 +120,14 @@ impl Engine for Supervisor {
     fn generate(&self, request: Request) -> Generation {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (sender, events) = mpsc::unbounded_channel();
-        let command = Command::Generate { id, request: Box::new(request), events: sender };
-        if let Err(mpsc::error::SendError(Command::Generate { events, .. })) = self.commands.send(command) {
+        let command = Command::Generate {
+            id,
+            request: Box::new(request),
+            events: sender,
+        };
+        if let Err(mpsc::error::SendError(Command::Generate { events, .. })) =
+            self.commands.send(command)
+        {
             let _ = events.send(Event::Failed(Error::ShutDown));
         }
         let commands = self.commands.clone();
@@ -189,7 +206,7 @@ impl Task {
     fn count_crash(&mut self) -> Option<Error> {
         self.forget_old_crashes();
         self.crashes.push_back(Instant::now());
-        (self.crashes.len() >= self.launch.crash_limit).then(|| Error::GaveUp {
+        (self.crashes.len() >= self.launch.crash_limit).then_some(Error::GaveUp {
             crashes: self.crashes.len() as u32,
             within_s: self.launch.crash_window.as_secs(),
         })
@@ -206,12 +223,22 @@ impl Task {
             match self.inbox.recv().await {
                 None | Some(Command::ShutDown) => return false,
                 Some(Command::Cancel { .. }) => {}
-                Some(Command::Generate { id, request, events }) => {
+                Some(Command::Generate {
+                    id,
+                    request,
+                    events,
+                }) => {
                     self.forget_old_crashes();
                     if self.crashes.len() >= self.launch.crash_limit {
                         let _ = events.send(Event::Failed(stopped.clone()));
                     } else {
-                        self.flights.insert(id, Flight { request: Some(request), events });
+                        self.flights.insert(
+                            id,
+                            Flight {
+                                request: Some(request),
+                                events,
+                            },
+                        );
                         return true;
                     }
                 }
@@ -223,11 +250,19 @@ impl Task {
         let spawned = Child::spawn(&self.launch);
         let mut child = match spawned {
             Ok(child) => child,
-            Err(error) => return End::Refused(Error::Spawn { reason: error.to_string() }),
+            Err(error) => {
+                return End::Refused(Error::Spawn {
+                    reason: error.to_string(),
+                });
+            }
         };
         self.child_id.send_replace(child.id());
-        if let Err(error) = child.send(&ToChild::Load { spec: self.spec.clone() }) {
-            return End::Refused(Error::Protocol { reason: error.to_string() });
+        if let Err(error) = child.send(&ToChild::Load {
+            spec: self.spec.clone(),
+        }) {
+            return End::Refused(Error::Protocol {
+                reason: error.to_string(),
+            });
         }
         match self.talk(&mut child).await {
             Outcome::ShutDown => {
@@ -251,7 +286,10 @@ impl Task {
     }
 
     async fn talk(&mut self, child: &mut Child) -> Outcome {
-        let mut watch = Watch { heard: Instant::now(), info: None };
+        let mut watch = Watch {
+            heard: Instant::now(),
+            info: None,
+        };
         let mut tick = interval(Duration::from_millis(500));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -293,7 +331,9 @@ impl Task {
                 return Some(Outcome::Refused(Error::Protocol { reason }));
             }
             FromChild::Loading { progress } => {
-                self.state.send_replace(State::Loading { progress: Some(progress) });
+                self.state.send_replace(State::Loading {
+                    progress: Some(progress),
+                });
             }
             FromChild::LoadFailed { error } => return Some(Outcome::Refused(error)),
             FromChild::Ready { info } => {
@@ -308,7 +348,10 @@ impl Task {
             }
             FromChild::Event { id, event } => {
                 let last = event.is_last();
-                let gone = self.flights.get(&id).is_some_and(|f| f.events.send(event).is_err());
+                let gone = self
+                    .flights
+                    .get(&id)
+                    .is_some_and(|f| f.events.send(event).is_err());
                 if last {
                     self.flights.remove(&id);
                     self.publish(watch.info.as_ref());
@@ -322,8 +365,18 @@ impl Task {
 
     fn on_command(&mut self, child: &Child, command: Command, info: Option<&ModelInfo>) {
         match command {
-            Command::Generate { id, request, events } => {
-                self.flights.insert(id, Flight { request: Some(request), events });
+            Command::Generate {
+                id,
+                request,
+                events,
+            } => {
+                self.flights.insert(
+                    id,
+                    Flight {
+                        request: Some(request),
+                        events,
+                    },
+                );
                 if info.is_some() {
                     self.send_waiting(child);
                 }
@@ -331,7 +384,9 @@ impl Task {
             }
             Command::Cancel { id } => match self.flights.get(&id) {
                 Some(flight) if flight.request.is_some() => {
-                    let _ = flight.events.send(Event::Finished(crate::scheduler::cancelled_before_start()));
+                    let _ = flight
+                        .events
+                        .send(Event::Finished(crate::scheduler::cancelled_before_start()));
                     self.flights.remove(&id);
                 }
                 Some(_) => {
@@ -353,7 +408,10 @@ impl Task {
                 Ok(()) => true,
                 Err(error) => {
                     let reason = error.to_string();
-                    let _ = flight.events.send(Event::Failed(Error::InvalidRequest { field: "prompt".into(), reason }));
+                    let _ = flight.events.send(Event::Failed(Error::InvalidRequest {
+                        field: "prompt".into(),
+                        reason,
+                    }));
                     false
                 }
             }
@@ -362,7 +420,10 @@ impl Task {
 
     fn publish(&self, info: Option<&ModelInfo>) {
         if let Some(info) = info {
-            self.state.send_replace(State::Ready { info: info.clone(), active: self.flights.len() as u32 });
+            self.state.send_replace(State::Ready {
+                info: info.clone(),
+                active: self.flights.len() as u32,
+            });
         }
     }
 

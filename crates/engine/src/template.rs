@@ -58,7 +58,10 @@ impl Template {
             Ok(_) => own,
             Err(error) => {
                 tracing::warn!(%error, "the model's chat template does not work");
-                template(None, Some(notice("has a chat template that does not work here")))
+                template(
+                    None,
+                    Some(notice("has a chat template that does not work here")),
+                )
             }
         }
     }
@@ -74,7 +77,12 @@ impl Template {
                     Ok(prompt) => (prompt, self.notice.clone()),
                     Err(error) => {
                         tracing::warn!(%error, "the model's chat template failed");
-                        (chatml(messages), Some(notice("has a chat template that failed on this conversation")))
+                        (
+                            chatml(messages),
+                            Some(notice(
+                                "has a chat template that failed on this conversation",
+                            )),
+                        )
                     }
                 }
             }
@@ -87,11 +95,19 @@ impl Template {
         };
         std::thread::scope(|scope| {
             let render = || self.render_source(source, messages);
-            let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, render);
+            let thread = std::thread::Builder::new()
+                .stack_size(STACK_BYTES)
+                .spawn_scoped(scope, render);
             match thread.map(std::thread::ScopedJoinHandle::join) {
                 Ok(Ok(result)) => result,
-                Ok(Err(_)) => Err(JinjaError::new(ErrorKind::InvalidOperation, "the template engine panicked")),
-                Err(error) => Err(JinjaError::new(ErrorKind::InvalidOperation, error.to_string())),
+                Ok(Err(_)) => Err(JinjaError::new(
+                    ErrorKind::InvalidOperation,
+                    "the template engine panicked",
+                )),
+                Err(error) => Err(JinjaError::new(
+                    ErrorKind::InvalidOperation,
+                    error.to_string(),
+                )),
             }
         })
     }
@@ -113,7 +129,8 @@ impl Template {
             },
             &mut prompt,
         )?;
-        String::from_utf8(prompt.bytes).map_err(|e| JinjaError::new(ErrorKind::WriteFailure, e.to_string()))
+        String::from_utf8(prompt.bytes)
+            .map_err(|e| JinjaError::new(ErrorKind::WriteFailure, e.to_string()))
     }
 }
 
@@ -129,7 +146,9 @@ fn chatml(messages: &[Message]) -> String {
             crate::Role::User => "user",
             crate::Role::Assistant => "assistant",
         };
-        prompt.push_str(&format!("<|im_start|>{role}\n{}<|im_end|>\n", message.content));
+        for part in ["<|im_start|>", role, "\n", &message.content, "<|im_end|>\n"] {
+            prompt.push_str(part);
+        }
     }
     prompt + "<|im_start|>assistant\n"
 }
@@ -143,13 +162,16 @@ fn without_system(messages: &[Message]) -> Vec<Message> {
             carried.push_str(&message.content);
             carried.push_str("\n\n");
         } else if message.role == crate::Role::User && !carried.is_empty() {
-            out.push(Message::new(message.role, std::mem::take(&mut carried) + &message.content));
+            out.push(Message::new(
+                message.role,
+                std::mem::take(&mut carried) + &message.content,
+            ));
         } else {
             out.push(message.clone());
         }
     }
     if !carried.is_empty() {
-            out.push(Message::new(crate::Role::User, carried.trim_end()));
+        out.push(Message::new(crate::Role::User, carried.trim_end()));
     }
     out
 }
@@ -158,14 +180,22 @@ fn environment() -> Result<Environment<'static>, JinjaError> {
     let mut environment = Environment::new();
     environment.set_fuel(Some(FUEL));
     environment.set_recursion_limit(MAX_RECURSION);
-    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    environment.set_syntax(
+        SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()?,
+    );
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);
     environment.add_filter("tojson", to_json);
     // Templates are written for Python's Jinja and call methods of str, list and dict.
     environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-    environment.add_function("raise_exception", |message: String| -> Result<Value, JinjaError> {
-        Err(JinjaError::new(ErrorKind::InvalidOperation, message))
-    });
+    environment.add_function(
+        "raise_exception",
+        |message: String| -> Result<Value, JinjaError> {
+            Err(JinjaError::new(ErrorKind::InvalidOperation, message))
+        },
+    );
     environment.add_function("strftime_now", |_format: String| today());
     Ok(environment)
 }
@@ -177,17 +207,27 @@ fn to_json(value: &Value, options: Kwargs) -> Result<Value, JinjaError> {
         let message = format!("indent is more than {MAX_INDENT}");
         return Err(JinjaError::new(ErrorKind::InvalidOperation, message));
     }
-    let mut json = Limited { bytes: Vec::new(), limit: crate::request::MAX_PROMPT_BYTES + MAX_EXTRA_BYTES };
+    let mut json = Limited {
+        bytes: Vec::new(),
+        limit: crate::request::MAX_PROMPT_BYTES + MAX_EXTRA_BYTES,
+    };
     let written = match indent {
         Some(n) => {
             let spaces = " ".repeat(n);
             let pretty = serde_json::ser::PrettyFormatter::with_indent(spaces.as_bytes());
-            value.serialize(&mut serde_json::Serializer::with_formatter(&mut json, pretty))
+            value.serialize(&mut serde_json::Serializer::with_formatter(
+                &mut json, pretty,
+            ))
         }
-        None => value.serialize(&mut serde_json::Serializer::with_formatter(&mut json, PythonFormat)),
+        None => value.serialize(&mut serde_json::Serializer::with_formatter(
+            &mut json,
+            PythonFormat,
+        )),
     };
     written.map_err(|e| JinjaError::new(ErrorKind::BadSerialization, e.to_string()))?;
-    Ok(Value::from_safe_string(String::from_utf8_lossy(&json.bytes).into_owned()))
+    Ok(Value::from_safe_string(
+        String::from_utf8_lossy(&json.bytes).into_owned(),
+    ))
 }
 
 /// `{"a": 1, "b": [1, 2]}`.
@@ -213,7 +253,9 @@ fn today() -> String {
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |d| d.as_secs());
     let (year, month, day) = civil_from_days((seconds / 86_400) as i64);
-    let names = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let names = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
     format!("{day:02} {} {year}", names[month - 1])
 }
 
@@ -239,7 +281,10 @@ struct Limited {
 impl Write for Limited {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.bytes.len() + bytes.len() > self.limit {
-            return Err(io::Error::other(format!("the prompt is longer than {} bytes", self.limit)));
+            return Err(io::Error::other(format!(
+                "the prompt is longer than {} bytes",
+                self.limit
+            )));
         }
         self.bytes.extend_from_slice(bytes);
         Ok(bytes.len())
@@ -258,7 +303,10 @@ mod tests {
     use crate::Role;
 
     fn talk() -> Vec<Message> {
-        vec![Message::new(Role::System, "Be brief."), Message::new(Role::User, "Hi")]
+        vec![
+            Message::new(Role::System, "Be brief."),
+            Message::new(Role::User, "Hi"),
+        ]
     }
 
     #[test]
@@ -271,7 +319,13 @@ mod tests {
 
     #[test]
     fn a_missing_or_broken_template_falls_back_and_says_so() {
-        for source in [None, Some(""), Some("{% for %}"), Some("{{ nothing.here() }}"), Some("{% include 'x' %}")] {
+        for source in [
+            None,
+            Some(""),
+            Some("{% for %}"),
+            Some("{{ nothing.here() }}"),
+            Some("{% include 'x' %}"),
+        ] {
             let (prompt, notice) = Template::new(source, "", "").render(&talk());
             assert_eq!(
                 prompt,
@@ -300,7 +354,8 @@ mod tests {
     #[test]
     fn a_hostile_template_is_stopped() {
         let hostile = [
-            "{% for a in range(100000) %}{% for b in range(100000) %}x{% endfor %}{% endfor %}".to_owned(),
+            "{% for a in range(100000) %}{% for b in range(100000) %}x{% endfor %}{% endfor %}"
+                .to_owned(),
             "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}".to_owned(),
             "{{ messages | tojson(indent=100000000) }}".to_owned(),
             "(".repeat(50_000),
@@ -311,7 +366,11 @@ mod tests {
             let started = Instant::now();
             let shown = source.chars().take(60).collect::<String>();
             let (prompt, _) = Template::new(Some(&source), "", "").render(&talk());
-            assert!(started.elapsed() < Duration::from_secs(5), "{shown} took {:?}", started.elapsed());
+            assert!(
+                started.elapsed() < Duration::from_secs(5),
+                "{shown} took {:?}",
+                started.elapsed()
+            );
             assert!(prompt.len() < 64 * 1024 * 1024, "{shown}");
         }
     }

@@ -25,21 +25,16 @@ impl Decoder {
                     let (valid, after) = rest.split_at(error.valid_up_to());
                     // The split point is where the first error was found, so this never replaces anything.
                     text.push_str(&String::from_utf8_lossy(valid));
-                    match error.error_len() {
-                        Some(length) => {
-                            text.push(char::REPLACEMENT_CHARACTER);
-                            rest = &after[length..];
-                        }
-                        None => {
-                            rest = after;
-                            break;
-                        }
-                    }
+                    let Some(length) = error.error_len() else {
+                        rest = after;
+                        break;
+                    };
+                    text.push(char::REPLACEMENT_CHARACTER);
+                    rest = &after[length..];
                 }
             }
         }
-        let kept = rest.to_vec();
-        self.pending = kept;
+        self.pending = rest.to_vec();
     }
 
     /// The end of the text: an unfinished character becomes U+FFFD.

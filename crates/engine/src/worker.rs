@@ -68,13 +68,23 @@ impl Output {
 fn run(fake: bool) -> io::Result<()> {
     let started = Instant::now();
     let output = Output::take()?;
-    GARBAGE.lock().unwrap_or_else(PoisonError::into_inner).replace(output.clone());
+    GARBAGE
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .replace(output.clone());
     log::init();
-    output.send(&FromChild::Hello { version: protocol::VERSION })?;
+    output.send(&FromChild::Hello {
+        version: protocol::VERSION,
+    })?;
     let mut input = BufReader::new(io::stdin());
     let spec = match protocol::read(&mut input)? {
         Some(ToChild::Load { spec }) => spec,
-        Some(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, "the first message must be `load`")),
+        Some(_) => {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the first message must be `load`",
+            ));
+        }
         None => return Ok(()),
     };
     let parent_gone = Arc::new(AtomicBool::new(false));
@@ -110,14 +120,23 @@ fn run(fake: bool) -> io::Result<()> {
 fn load_fake(spec: &LoadSpec, serve: impl FnOnce(&mut dyn Backend)) -> Result<(), Error> {
     if spec.path.as_os_str() != "fake" {
         return Err(Error::LoadFailed {
-            reason: format!("the fake engine loads only `fake`, not `{}`", spec.path.display()),
+            reason: format!(
+                "the fake engine loads only `fake`, not `{}`",
+                spec.path.display()
+            ),
         });
     }
     serve(&mut Fake::new(spec.context_tokens.unwrap_or(FAKE_CONTEXT)));
     Ok(())
 }
 
-fn serve(backend: &mut dyn Backend, mailbox: &Receiver<Work>, progress: &Progress, started: Instant, output: &Output) {
+fn serve(
+    backend: &mut dyn Backend,
+    mailbox: &Receiver<Work>,
+    progress: &Progress,
+    started: Instant,
+    output: &Output,
+) {
     scheduler::run(backend, mailbox, progress, started, &mut |id, event| {
         // A broken pipe means that the parent is gone; the reader has seen the end of the input then.
         let _ = output.send(&FromChild::Event { id, event });
@@ -155,7 +174,10 @@ fn beat(output: &Output, progress: &Progress, started: Instant) {
 }
 
 /// Sends at most fifty progress messages; gives up the load when the parent is gone.
-fn report_progress(output: Output, parent_gone: Arc<AtomicBool>) -> impl FnMut(f32) -> bool + 'static {
+fn report_progress(
+    output: Output,
+    parent_gone: Arc<AtomicBool>,
+) -> impl FnMut(f32) -> bool + 'static {
     let mut sent = -1.0;
     move |progress| {
         if progress - sent >= 0.02 {

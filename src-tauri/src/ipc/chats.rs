@@ -37,7 +37,11 @@ pub async fn open_chat(shell: State<'_, Shell>, chat_id: String) -> Result<ChatV
 
 #[tauri::command]
 #[specta::specta]
-pub async fn rename_chat(shell: State<'_, Shell>, chat_id: String, title: String) -> Result<ChatSummary> {
+pub async fn rename_chat(
+    shell: State<'_, Shell>,
+    chat_id: String,
+    title: String,
+) -> Result<ChatSummary> {
     shell.app.chats()?.rename(&chat_id, &title).await
 }
 
@@ -92,7 +96,11 @@ pub async fn regenerate(
 /// Whether an answer is being written; if so, its events follow on the channel.
 #[tauri::command]
 #[specta::specta]
-pub async fn follow_chat(shell: State<'_, Shell>, chat_id: String, on_event: Channel<ChatEvent>) -> Result<bool> {
+pub async fn follow_chat(
+    shell: State<'_, Shell>,
+    chat_id: String,
+    on_event: Channel<ChatEvent>,
+) -> Result<bool> {
     let follow = shell.app.chats()?.follow(&chat_id);
     let running = follow.is_some();
     forward(follow, on_event);
@@ -108,8 +116,16 @@ pub async fn stop_generation(shell: State<'_, Shell>, chat_id: String) -> Result
 
 #[tauri::command]
 #[specta::specta]
-pub async fn select_branch(shell: State<'_, Shell>, chat_id: String, message_id: String) -> Result<ChatView> {
-    shell.app.chats()?.select_branch(&chat_id, &message_id).await
+pub async fn select_branch(
+    shell: State<'_, Shell>,
+    chat_id: String,
+    message_id: String,
+) -> Result<ChatView> {
+    shell
+        .app
+        .chats()?
+        .select_branch(&chat_id, &message_id)
+        .await
 }
 
 /// Returns where the files were written.

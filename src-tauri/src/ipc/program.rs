@@ -61,7 +61,11 @@ pub async fn app_info(shell: State<'_, Shell>) -> Result<AppInfo> {
     let paths = shell.app.paths();
     Ok(AppInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        platform: if cfg!(target_os = "macos") { Platform::Macos } else { Platform::Linux },
+        platform: if cfg!(target_os = "macos") {
+            Platform::Macos
+        } else {
+            Platform::Linux
+        },
         language: platform::language(),
         paths: ShownPaths {
             settings: paths.settings.display().to_string(),
@@ -88,7 +92,11 @@ pub async fn list_models(shell: State<'_, Shell>) -> Result<Vec<ModelSummary>> {
 
 #[tauri::command]
 #[specta::specta]
-pub async fn open_folder(handle: AppHandle, shell: State<'_, Shell>, kind: FolderKind) -> Result<()> {
+pub async fn open_folder(
+    handle: AppHandle,
+    shell: State<'_, Shell>,
+    kind: FolderKind,
+) -> Result<()> {
     let paths = shell.app.paths();
     let folder = match kind {
         FolderKind::Settings => paths.settings.parent().unwrap_or(&paths.data),
@@ -98,18 +106,29 @@ pub async fn open_folder(handle: AppHandle, shell: State<'_, Shell>, kind: Folde
     };
     let folder = folder.to_path_buf();
     let failed = |e: String| {
-        Error::new(Code::Unsupported, format!("The folder could not be opened: {e}."))
-            .hint(format!("Open it yourself: {}", folder.display()))
+        Error::new(
+            Code::Unsupported,
+            format!("The folder could not be opened: {e}."),
+        )
+        .hint(format!("Open it yourself: {}", folder.display()))
     };
     std::fs::create_dir_all(&folder).map_err(|e| failed(e.to_string()))?;
-    handle.opener().open_path(folder.display().to_string(), None::<&str>).map_err(|e| failed(e.to_string()))
+    handle
+        .opener()
+        .open_path(folder.display().to_string(), None::<&str>)
+        .map_err(|e| failed(e.to_string()))
 }
 
 /// Opens a link in the user's browser. The view has shown the whole address and asked.
 #[tauri::command]
 #[specta::specta]
 pub async fn open_link(handle: AppHandle, url: String) -> Result<()> {
-    let refused = |reason: &str| Error::new(Code::InvalidInput, format!("This link is not opened: {reason}."));
+    let refused = |reason: &str| {
+        Error::new(
+            Code::InvalidInput,
+            format!("This link is not opened: {reason}."),
+        )
+    };
     if url.len() > MAX_LINK_BYTES {
         return Err(refused("it is too long"));
     }
@@ -120,12 +139,21 @@ pub async fn open_link(handle: AppHandle, url: String) -> Result<()> {
     handle
         .opener()
         .open_url(parsed.as_str(), None::<&str>)
-        .map_err(|e| Error::new(Code::Unsupported, format!("The link could not be opened: {e}.")))
+        .map_err(|e| {
+            Error::new(
+                Code::Unsupported,
+                format!("The link could not be opened: {e}."),
+            )
+        })
 }
 
 #[tauri::command]
 #[specta::specta]
-pub async fn show_main_window(handle: AppHandle, chat_id: Option<String>, section: Option<Section>) -> Result<()> {
+pub async fn show_main_window(
+    handle: AppHandle,
+    chat_id: Option<String>,
+    section: Option<Section>,
+) -> Result<()> {
     windows::show_main_at(&handle, section, chat_id);
     Ok(())
 }

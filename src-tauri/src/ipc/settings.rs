@@ -16,7 +16,11 @@ pub async fn get_settings(shell: State<'_, Shell>) -> Result<SettingsView> {
 
 #[tauri::command]
 #[specta::specta]
-pub async fn set_setting(handle: AppHandle, shell: State<'_, Shell>, change: SettingChange) -> Result<SettingsView> {
+pub async fn set_setting(
+    handle: AppHandle,
+    shell: State<'_, Shell>,
+    change: SettingChange,
+) -> Result<SettingsView> {
     let settings = shell.app.settings();
     settings.check(&change)?;
     lifecycle::take_effect(&handle, &shell, &change)?;
@@ -25,7 +29,11 @@ pub async fn set_setting(handle: AppHandle, shell: State<'_, Shell>, change: Set
 
 #[tauri::command]
 #[specta::specta]
-pub async fn reset_setting(handle: AppHandle, shell: State<'_, Shell>, key: SettingKey) -> Result<SettingsView> {
+pub async fn reset_setting(
+    handle: AppHandle,
+    shell: State<'_, Shell>,
+    key: SettingKey,
+) -> Result<SettingsView> {
     let settings = shell.app.settings();
     let change = settings.default_of(key);
     settings.check(&change)?;

@@ -11,10 +11,15 @@ pub const STAYS_WITHOUT_WINDOWS: bool = false;
 
 /// Adds what only this platform needs.
 pub fn prepare(builder: Builder<Wry>) -> Builder<Wry> {
-    builder.plugin(tauri_plugin_autostart::Builder::new().args(["--background"]).build())
+    builder.plugin(
+        tauri_plugin_autostart::Builder::new()
+            .args(["--background"])
+            .build(),
+    )
 }
 
 /// There is no Dock.
+#[allow(clippy::unnecessary_wraps)] // Same signature as on macOS.
 pub fn set_dock(_: &AppHandle, _: bool) -> tauri::Result<()> {
     Ok(())
 }
@@ -37,7 +42,10 @@ pub fn tray_icon_is_template() -> bool {
 pub fn tray_trouble() -> Option<String> {
     let bus = zbus::blocking::Connection::session();
     let Ok(bus) = bus else {
-        return Some("There is no D-Bus session, so the tray icon cannot be shown. Use this window instead.".into());
+        return Some(
+            "There is no D-Bus session, so the tray icon cannot be shown. Use this window instead."
+                .into(),
+        );
     };
     let reply = bus.call_method(
         Some("org.freedesktop.DBus"),
@@ -46,9 +54,12 @@ pub fn tray_trouble() -> Option<String> {
         "NameHasOwner",
         &"org.kde.StatusNotifierWatcher",
     );
-    let owned = reply.ok().and_then(|reply| reply.body().deserialize::<bool>().ok());
-    (owned != Some(true))
-        .then(|| "This desktop shows no tray icons, so Hearth has none. Use this window instead.".into())
+    let owned = reply
+        .ok()
+        .and_then(|reply| reply.body().deserialize::<bool>().ok());
+    (owned != Some(true)).then(|| {
+        "This desktop shows no tray icons, so Hearth has none. Use this window instead.".into()
+    })
 }
 
 pub fn build_popover(handle: &AppHandle) -> tauri::Result<WebviewWindow> {
@@ -61,6 +72,7 @@ pub fn build_popover(handle: &AppHandle) -> tauri::Result<WebviewWindow> {
         .skip_taskbar(true)
         .always_on_top(true)
         .visible(false)
+        .data_directory(windows::web_data(handle))
         .on_navigation(windows::is_own_page)
         .build()?;
     windows::watch_popover(&window);
@@ -81,7 +93,11 @@ pub fn hide_popover(window: &WebviewWindow) {
 
 pub fn release(window: &WebviewWindow) -> tauri::Result<()> {
     // Only while somewhere else leads back.
-    if window.state::<Shell>().has_tray.load(std::sync::atomic::Ordering::Relaxed) {
+    if window
+        .state::<Shell>()
+        .has_tray
+        .load(std::sync::atomic::Ordering::Relaxed)
+    {
         window.destroy()?;
     }
     Ok(())

@@ -5,7 +5,10 @@
 use objc2_foundation::NSLocale;
 use objc2_service_management::{SMAppService, SMAppServiceStatus};
 use tauri::{AppHandle, Builder, LogicalSize, Manager, Size, WebviewWindow, Wry};
-use tauri_nspanel::{CollectionBehavior, ManagerExt, PanelBuilder, PanelLevel, StyleMask, WebviewWindowExt, tauri_panel};
+use tauri_nspanel::{
+    CollectionBehavior, ManagerExt, PanelBuilder, PanelLevel, StyleMask, WebviewWindowExt,
+    tauri_panel,
+};
 
 use crate::windows;
 
@@ -28,7 +31,11 @@ pub fn prepare(builder: Builder<Wry>) -> Builder<Wry> {
 
 /// Accessory: no Dock icon and no menu bar of its own.
 pub fn set_dock(handle: &AppHandle, shown: bool) -> tauri::Result<()> {
-    let policy = if shown { tauri::ActivationPolicy::Regular } else { tauri::ActivationPolicy::Accessory };
+    let policy = if shown {
+        tauri::ActivationPolicy::Regular
+    } else {
+        tauri::ActivationPolicy::Accessory
+    };
     handle.set_activation_policy(policy)
 }
 
@@ -44,7 +51,11 @@ pub fn set_login_item(_: &AppHandle, on: bool) -> Result<(), String> {
     }
     // SAFETY: as above; both report failure through NSError, which the binding returns.
     let changed = unsafe {
-        if on { service.registerAndReturnError() } else { service.unregisterAndReturnError() }
+        if on {
+            service.registerAndReturnError()
+        } else {
+            service.unregisterAndReturnError()
+        }
     };
     changed.map_err(|error| error.localizedDescription().to_string())?;
     // SAFETY: as above.
@@ -73,13 +84,24 @@ pub fn build_popover(handle: &AppHandle) -> tauri::Result<WebviewWindow> {
         .title("Hearth")
         .size(Size::Logical(LogicalSize::new(width, height)))
         .level(PanelLevel::Status)
-        .collection_behavior(CollectionBehavior::new().can_join_all_spaces().full_screen_auxiliary())
+        .collection_behavior(
+            CollectionBehavior::new()
+                .can_join_all_spaces()
+                .full_screen_auxiliary(),
+        )
         .style_mask(StyleMask::empty().nonactivating_panel().resizable())
         .corner_radius(12.0)
         .no_activate(true)
-        .with_window(|window| window.decorations(false).visible(false).accept_first_mouse(true))
+        .with_window(|window| {
+            window
+                .decorations(false)
+                .visible(false)
+                .accept_first_mouse(true)
+        })
         .build()?;
-    let window = handle.get_webview_window(windows::POPOVER).ok_or(tauri::Error::WindowNotFound)?;
+    let window = handle
+        .get_webview_window(windows::POPOVER)
+        .ok_or(tauri::Error::WindowNotFound)?;
     windows::watch_popover(&window);
     Ok(window)
 }
@@ -110,5 +132,7 @@ pub fn release(window: &WebviewWindow) -> tauri::Result<()> {
 
 /// The first of the user's preferred languages.
 pub fn language() -> Option<String> {
-    NSLocale::preferredLanguages().firstObject().map(|tag| tag.to_string())
+    NSLocale::preferredLanguages()
+        .firstObject()
+        .map(|tag| tag.to_string())
 }

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url"
 import { remote, type Browser } from "webdriverio"
 import { descendants, gone, kill } from "./processes"
 
-const PROGRAM = fileURLToPath(new URL("../../../target/debug/hearth-desktop", import.meta.url))
+export const PROGRAM = fileURLToPath(new URL("../../../target/debug/hearth-desktop", import.meta.url))
 const START_MS = 20_000
 const END_MS = 8000
 
@@ -23,7 +23,7 @@ export type StartOptions = {
   program?: string
 }
 
-export type Running = { browser: Browser; driver: ChildProcess; program: number; home: string }
+export type Running = { browser: Browser; driver: ChildProcess; program: number; path: string; home: string }
 
 export function newHome(): string {
   return mkdtempSync(join(tmpdir(), "hearth-window-"))
@@ -55,7 +55,8 @@ async function answers(port: number): Promise<void> {
 }
 
 function environment(options: StartOptions, home: string): NodeJS.ProcessEnv {
-  const env: NodeJS.ProcessEnv = { ...process.env, HEARTH_HOME: home, WEBKIT_DISABLE_DMABUF_RENDERER: "1", ...options.env }
+  const path = `${join(homedir(), ".cargo/bin")}:${process.env["PATH"] ?? ""}`
+  const env: NodeJS.ProcessEnv = { ...process.env, PATH: path, HEARTH_HOME: home, WEBKIT_DISABLE_DMABUF_RENDERER: "1", ...options.env }
   if (options.engine === "real") delete env["HEARTH_ENGINE"]
   else env["HEARTH_ENGINE"] = "fake"
   for (const [name, value] of Object.entries(env)) if (value === undefined) delete env[name]
@@ -67,9 +68,8 @@ export async function start(options: StartOptions = {}): Promise<Running> {
   if (!existsSync(program)) throw new Error(`${program} is missing; build it with make build-debug`)
   const home = options.home ?? newHome()
   const [port, native] = [await freePort(), await freePort()]
-  const path = `${join(homedir(), ".cargo/bin")}:${process.env["PATH"] ?? ""}`
   const driver = spawn("tauri-driver", ["--port", String(port), "--native-port", String(native)], {
-    env: { ...environment(options, home), PATH: path },
+    env: environment(options, home),
     stdio: ["ignore", process.env["HEARTH_TEST_LOG"] ? "inherit" : "ignore", process.env["HEARTH_TEST_LOG"] ? "inherit" : "ignore"],
   })
   try {
@@ -88,7 +88,7 @@ export async function start(options: StartOptions = {}): Promise<Running> {
     })
     const found = descendants(driver.pid ?? 0).find((p) => p.command[0] === program)
     if (!found) throw new Error("the program is not among the driver's children")
-    return { browser, driver, program: found.pid, home }
+    return { browser, driver, program: found.pid, path: program, home }
   } catch (error) {
     await endAll(driver)
     throw error

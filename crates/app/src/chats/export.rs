@@ -21,7 +21,12 @@ pub enum ExportFormat {
 }
 
 /// Writes into a new folder below `exports`; returns its path.
-pub(super) fn write(db: &Db, exports: &Path, format: ExportFormat, now_ms: i64) -> hearth_store::Result<String> {
+pub(super) fn write(
+    db: &Db,
+    exports: &Path,
+    format: ExportFormat,
+    now_ms: i64,
+) -> hearth_store::Result<String> {
     let folder = exports.join(format!("hearth-{now_ms}"));
     fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
     match format {
@@ -40,15 +45,18 @@ pub(super) fn write(db: &Db, exports: &Path, format: ExportFormat, now_ms: i64) 
 fn json(db: &Db, folder: &Path) -> hearth_store::Result<()> {
     let mut by_chat: HashMap<String, Vec<serde_json::Value>> = HashMap::new();
     db.messages().for_each(|row| {
-        by_chat.entry(row.chat_id.clone()).or_default().push(serde_json::json!({
-            "id": row.id,
-            "parent_id": row.parent_id,
-            "role": row.role.as_str(),
-            "text": row.text,
-            "status": row.status.as_str(),
-            "created_at_ms": row.created_at_ms,
-            "model": row.model,
-        }));
+        by_chat
+            .entry(row.chat_id.clone())
+            .or_default()
+            .push(serde_json::json!({
+                "id": row.id,
+                "parent_id": row.parent_id,
+                "role": row.role.as_str(),
+                "text": row.text,
+                "status": row.status.as_str(),
+                "created_at_ms": row.created_at_ms,
+                "model": row.model,
+            }));
     })?;
     let chats: Vec<_> = db
         .chats()
@@ -66,11 +74,18 @@ fn json(db: &Db, folder: &Path) -> hearth_store::Result<()> {
         })
         .collect();
     let document = serde_json::json!({ "format": "hearth-chats", "version": 1, "chats": chats });
-    store(&folder.join("chats.json"), format!("{document:#}\n").as_bytes())
+    store(
+        &folder.join("chats.json"),
+        format!("{document:#}\n").as_bytes(),
+    )
 }
 
 fn markdown(chat: &ChatRow, messages: &[MessageRow]) -> String {
-    let title = if chat.title.is_empty() { "New chat" } else { &chat.title };
+    let title = if chat.title.is_empty() {
+        "New chat"
+    } else {
+        &chat.title
+    };
     let mut text = format!("# {title}\n");
     for message in messages {
         let who = match message.role {
@@ -84,8 +99,23 @@ fn markdown(chat: &ChatRow, messages: &[MessageRow]) -> String {
 
 /// A title without what file systems do not take, at most 60 characters.
 fn file_name(title: &str) -> String {
-    let plain: String = title.chars().map(|c| if c.is_alphanumeric() || " -_".contains(c) { c } else { ' ' }).collect();
-    let name: String = plain.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(60).collect();
+    let plain: String = title
+        .chars()
+        .map(|c| {
+            if c.is_alphanumeric() || " -_".contains(c) {
+                c
+            } else {
+                ' '
+            }
+        })
+        .collect();
+    let name: String = plain
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .chars()
+        .take(60)
+        .collect();
     if name.is_empty() { "chat".into() } else { name }
 }
 

@@ -35,8 +35,18 @@ struct Facts {
 }
 
 /// Runs until the answer has its final state on disk (or the program ends).
-pub(super) async fn write_answer(chats: Arc<Chats>, live: Arc<Live>, chat_id: String, history: Vec<MessageRow>) {
-    let mut writer = Writer { chats: &chats, live: &live, stored: 0, facts: Facts::default() };
+pub(super) async fn write_answer(
+    chats: Arc<Chats>,
+    live: Arc<Live>,
+    chat_id: String,
+    history: Vec<MessageRow>,
+) {
+    let mut writer = Writer {
+        chats: &chats,
+        live: &live,
+        stored: 0,
+        facts: Facts::default(),
+    };
     let end = match writer.answer(history).await {
         Ok(end) => end,
         Err(error) => End::Failed(error),
@@ -60,12 +70,18 @@ impl Writer<'_> {
         let mut left_out = 0;
         loop {
             let request = request(messages.clone(), &settings);
-            let started = self.chats.inference.generate(&settings.model, request).await?;
+            let started = self
+                .chats
+                .inference
+                .generate(&settings.model, request)
+                .await?;
             self.facts.model = Some(started.model.clone());
             let end = self.listen(started).await?;
             // Only the oldest turns may go, never the system prompt or the question itself.
             let dropped = match &end {
-                End::Failed(error) if error.code == Code::ContextOverflow => drop_oldest(&mut messages),
+                End::Failed(error) if error.code == Code::ContextOverflow => {
+                    drop_oldest(&mut messages)
+                }
                 _ => 0,
             };
             if dropped == 0 {
@@ -79,11 +95,17 @@ impl Writer<'_> {
     }
 
     async fn listen(&mut self, started: Started) -> Result<End> {
-        let Started { model, mut state, mut generation } = started;
+        let Started {
+            model,
+            mut state,
+            mut generation,
+        } = started;
         let mut flush = tokio::time::interval(FLUSH_TO_DISK);
         let mut stopping: Option<Instant> = None;
         loop {
-            let deadline = stopping.map_or(Duration::from_secs(3600), |at| STOP_LIMIT.saturating_sub(at.elapsed()));
+            let deadline = stopping.map_or(Duration::from_secs(3600), |at| {
+                STOP_LIMIT.saturating_sub(at.elapsed())
+            });
             tokio::select! {
                 event = generation.events.recv() => match event {
                     Some(Event::Started { notice, cached_tokens, prompt_tokens }) => {
@@ -118,11 +140,19 @@ impl Writer<'_> {
     /// Appends what is new to the stored text. On failure the text stays in memory and the next flush tries again.
     async fn store_text(&mut self) {
         let text = self.live.text();
-        let Some(new) = text.get(self.stored..).filter(|new| !new.is_empty()).map(str::to_owned) else {
+        let Some(new) = text
+            .get(self.stored..)
+            .filter(|new| !new.is_empty())
+            .map(str::to_owned)
+        else {
             return;
         };
         let (id, length) = (self.live.message_id.clone(), new.len());
-        match self.chats.on_disk(move |db| db.messages().append_text(&id, &new)).await {
+        match self
+            .chats
+            .on_disk(move |db| db.messages().append_text(&id, &new))
+            .await
+        {
             Ok(()) => self.stored += length,
             Err(error) => {
                 tracing::warn!(%error, "streamed text could not be stored yet");
@@ -144,7 +174,11 @@ impl Writer<'_> {
                 })
                 .await;
             match stored {
-                Ok(entry) => return self.live.set_phase(Phase::Done(Box::new(types::message(entry)))),
+                Ok(entry) => {
+                    return self
+                        .live
+                        .set_phase(Phase::Done(Box::new(types::message(entry))));
+                }
                 // The chat was deleted meanwhile: nothing is left to store.
                 Err(error) if error.code == Code::NotFound => {
                     let message = self.live.message();
@@ -194,7 +228,11 @@ impl Writer<'_> {
                 finish.finish_reason = Some(FinishReason::Cancelled);
             }
             End::Failed(error) => {
-                finish.status = if text.is_empty() { Status::Failed } else { Status::Interrupted };
+                finish.status = if text.is_empty() {
+                    Status::Failed
+                } else {
+                    Status::Interrupted
+                };
                 set_error(&mut finish, error);
             }
         }
@@ -215,13 +253,16 @@ fn set_error(finish: &mut AnswerFinish, error: Error) {
 fn conversation(history: &[MessageRow], settings: &Settings) -> Vec<engine::Message> {
     let system = settings.system_prompt.trim();
     let system = (!system.is_empty()).then(|| engine::Message::new(engine::Role::System, system));
-    let turns = history.iter().filter(|row| !row.text.is_empty()).map(|row| {
-        let role = match row.role {
-            Role::User => engine::Role::User,
-            Role::Assistant => engine::Role::Assistant,
-        };
-        engine::Message::new(role, row.text.clone())
-    });
+    let turns = history
+        .iter()
+        .filter(|row| !row.text.is_empty())
+        .map(|row| {
+            let role = match row.role {
+                Role::User => engine::Role::User,
+                Role::Assistant => engine::Role::Assistant,
+            };
+            engine::Message::new(role, row.text.clone())
+        });
     system.into_iter().chain(turns).collect()
 }
 
@@ -231,12 +272,20 @@ fn request(messages: Vec<engine::Message>, settings: &Settings) -> Request {
         top_p: settings.top_p as f32,
         ..Sampling::default()
     };
-    Request { sampling, max_tokens: Some(settings.max_tokens), ..Request::chat(messages) }
+    Request {
+        sampling,
+        max_tokens: Some(settings.max_tokens),
+        ..Request::chat(messages)
+    }
 }
 
 /// Removes the older half of the turns before the last message; returns how many messages went.
 fn drop_oldest(messages: &mut Vec<engine::Message>) -> usize {
-    let first = usize::from(messages.first().is_some_and(|m| m.role == engine::Role::System));
+    let first = usize::from(
+        messages
+            .first()
+            .is_some_and(|m| m.role == engine::Role::System),
+    );
     let turns = messages.len().saturating_sub(first + 1);
     // An even number, so that what is left still begins with a question.
     let count = turns.div_ceil(2).next_multiple_of(2).min(turns);
@@ -262,7 +311,13 @@ mod tests {
         assert_eq!(messages[1].content, "q2");
         assert_eq!(drop_oldest(&mut messages), 2);
         assert_eq!(drop_oldest(&mut messages), 2);
-        assert_eq!(messages.iter().map(|m| m.content.as_str()).collect::<Vec<_>>(), ["s", "now"]);
+        assert_eq!(
+            messages
+                .iter()
+                .map(|m| m.content.as_str())
+                .collect::<Vec<_>>(),
+            ["s", "now"]
+        );
         assert_eq!(drop_oldest(&mut messages), 0);
     }
 }

@@ -32,8 +32,14 @@ struct State {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Phase {
     Waiting,
-    Loading { model: String, progress: Option<f32> },
-    Prefill { done: u32, total: u32 },
+    Loading {
+        model: String,
+        progress: Option<f32>,
+    },
+    Prefill {
+        done: u32,
+        total: u32,
+    },
     Writing,
     /// The final state.
     Done(Box<Message>),
@@ -43,7 +49,11 @@ impl Live {
     pub(super) fn new(message: Message) -> Arc<Self> {
         Arc::new(Self {
             message_id: message.id.clone(),
-            state: Mutex::new(State { text: message.text.clone(), message, phase: Phase::Waiting }),
+            state: Mutex::new(State {
+                text: message.text.clone(),
+                message,
+                phase: Phase::Waiting,
+            }),
             version: watch::channel(0).0,
             stop: Notify::new(),
         })
@@ -71,13 +81,20 @@ impl Live {
     }
 
     pub(super) fn text(&self) -> String {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).text.clone()
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .text
+            .clone()
     }
 
     /// The message with the text so far.
     pub(super) fn message(&self) -> Message {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        Message { text: state.text.clone(), ..state.message.clone() }
+        Message {
+            text: state.text.clone(),
+            ..state.message.clone()
+        }
     }
 
     /// Asks the writer to stop; remembered when it is not listening yet.
@@ -110,13 +127,25 @@ impl Follow {
     pub(super) fn new(live: Arc<Live>) -> Self {
         let mut version = live.version.subscribe();
         version.mark_changed();
-        Self { live, version, shown: 0, last: None, next_flush: Instant::now() }
+        Self {
+            live,
+            version,
+            shown: 0,
+            last: None,
+            next_flush: Instant::now(),
+        }
     }
 
     /// The next event; `None` after [`ChatEvent::Finished`].
     pub async fn next(&mut self) -> Option<ChatEvent> {
         loop {
-            if matches!(self.last, Some(Seen { phase: Phase::Done(_), .. })) {
+            if matches!(
+                self.last,
+                Some(Seen {
+                    phase: Phase::Done(_),
+                    ..
+                })
+            ) {
                 return None;
             }
             // The sender lives in `live`, so this cannot fail.
@@ -132,36 +161,63 @@ impl Follow {
 
     /// What is new, if anything. Text first: a phase that ends the answer comes after its last words.
     fn take(&mut self) -> Option<ChatEvent> {
-        let state = self.live.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Seen { phase: state.phase.clone(), error: state.message.error.clone() };
+        let state = self
+            .live
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let now = Seen {
+            phase: state.phase.clone(),
+            error: state.message.error.clone(),
+        };
         let first = self.last.is_none();
-        let error_changed = self.last.as_ref().is_some_and(|seen| seen.error != now.error);
+        let error_changed = self
+            .last
+            .as_ref()
+            .is_some_and(|seen| seen.error != now.error);
         if !matches!(now.phase, Phase::Done(_)) && (first || error_changed) {
             self.shown = state.text.len();
             // The phase is told next, unless it is the plain one.
-            self.last = Some(Seen { phase: Phase::Writing, error: now.error });
+            self.last = Some(Seen {
+                phase: Phase::Writing,
+                error: now.error,
+            });
             if !matches!(state.phase, Phase::Writing) {
                 self.version.mark_changed();
             }
-            return Some(ChatEvent::Snapshot { message: Message { text: state.text.clone(), ..state.message.clone() } });
+            return Some(ChatEvent::Snapshot {
+                message: Message {
+                    text: state.text.clone(),
+                    ..state.message.clone()
+                },
+            });
         }
         let done = matches!(now.phase, Phase::Done(_));
         if state.text.len() > self.shown && !done {
             let text = state.text[self.shown..].to_owned();
             self.shown = state.text.len();
             self.last = Some(now);
-            return Some(ChatEvent::Delta { message_id: self.live.message_id.clone(), text });
+            return Some(ChatEvent::Delta {
+                message_id: self.live.message_id.clone(),
+                text,
+            });
         }
         if self.last.as_ref() == Some(&now) {
             return None;
         }
         let event = match &now.phase {
             Phase::Waiting | Phase::Writing => None,
-            Phase::Loading { model, progress } => {
-                Some(ChatEvent::Loading { model: model.clone(), progress: *progress })
-            }
-            Phase::Prefill { done, total } => Some(ChatEvent::Prefill { done: *done, total: *total }),
-            Phase::Done(message) => Some(ChatEvent::Finished { message: (**message).clone() }),
+            Phase::Loading { model, progress } => Some(ChatEvent::Loading {
+                model: model.clone(),
+                progress: *progress,
+            }),
+            Phase::Prefill { done, total } => Some(ChatEvent::Prefill {
+                done: *done,
+                total: *total,
+            }),
+            Phase::Done(message) => Some(ChatEvent::Finished {
+                message: (**message).clone(),
+            }),
         };
         self.last = Some(now);
         event
@@ -181,7 +237,12 @@ mod tests {
             text: String::new(),
             status: MessageStatus::Streaming,
             created_at_ms: 0,
-            branch: Branch { index: 0, count: 1, previous_id: None, next_id: None },
+            branch: Branch {
+                index: 0,
+                count: 1,
+                previous_id: None,
+                next_id: None,
+            },
             stats: None,
             error: None,
             notice: None,
@@ -194,7 +255,9 @@ mod tests {
         while let Some(event) = follow.next().await {
             events += 1;
             match event {
-                ChatEvent::Snapshot { message } | ChatEvent::Finished { message } => text = message.text,
+                ChatEvent::Snapshot { message } | ChatEvent::Finished { message } => {
+                    text = message.text
+                }
                 ChatEvent::Delta { text: more, .. } => text.push_str(&more),
                 _ => {}
             }
@@ -212,7 +275,10 @@ mod tests {
                 writer.append(&format!("{i} "));
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            let done = Message { status: MessageStatus::Complete, ..writer.message() };
+            let done = Message {
+                status: MessageStatus::Complete,
+                ..writer.message()
+            };
             writer.set_phase(Phase::Done(Box::new(done)));
         });
         tokio::time::sleep(Duration::from_millis(700)).await;

@@ -1,6 +1,8 @@
 //! Chats and messages as the doors see them.
 
-use hearth_store::{BranchEntry, ChatRow, FinishReason as RowFinish, MessageRow, Place, Role as RowRole, Status};
+use hearth_store::{
+    BranchEntry, ChatRow, FinishReason as RowFinish, MessageRow, Place, Role as RowRole, Status,
+};
 use serde::Serialize;
 
 use crate::error::{Code, Error};
@@ -124,15 +126,32 @@ pub struct SendReceipt {
 /// What a running generation tells a view, at most thirty times a second.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
-#[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "type",
+    rename_all = "snake_case",
+    rename_all_fields = "camelCase"
+)]
 pub enum ChatEvent {
-    Loading { model: String, progress: Option<f32> },
-    Prefill { done: u32, total: u32 },
+    Loading {
+        model: String,
+        progress: Option<f32>,
+    },
+    Prefill {
+        done: u32,
+        total: u32,
+    },
     /// The whole answer so far; the first event of a view that joins.
-    Snapshot { message: Message },
-    Delta { message_id: String, text: String },
+    Snapshot {
+        message: Message,
+    },
+    Delta {
+        message_id: String,
+        text: String,
+    },
     /// The last event.
-    Finished { message: Message },
+    Finished {
+        message: Message,
+    },
 }
 
 pub(super) fn summary(row: &ChatRow, generating: bool) -> ChatSummary {
@@ -146,8 +165,16 @@ pub(super) fn summary(row: &ChatRow, generating: bool) -> ChatSummary {
 }
 
 pub(super) fn message(entry: BranchEntry) -> Message {
-    let BranchEntry { message: row, place } = entry;
-    let Place { index, count, previous_id, next_id } = place;
+    let BranchEntry {
+        message: row,
+        place,
+    } = entry;
+    let Place {
+        index,
+        count,
+        previous_id,
+        next_id,
+    } = place;
     Message {
         stats: stats(&row),
         error: row.error_code.as_deref().map(|code| Error {
@@ -170,7 +197,12 @@ pub(super) fn message(entry: BranchEntry) -> Message {
             Status::Failed => MessageStatus::Failed,
         },
         created_at_ms: row.created_at_ms,
-        branch: Branch { index: index as u32, count: count as u32, previous_id, next_id },
+        branch: Branch {
+            index: index as u32,
+            count: count as u32,
+            previous_id,
+            next_id,
+        },
         notice: row.notice,
     }
 }
@@ -184,7 +216,12 @@ pub(super) fn placeholder(chat_id: &str) -> Message {
         text: String::new(),
         status: MessageStatus::Streaming,
         created_at_ms: 0,
-        branch: Branch { index: 0, count: 1, previous_id: None, next_id: None },
+        branch: Branch {
+            index: 0,
+            count: 1,
+            previous_id: None,
+            next_id: None,
+        },
         stats: None,
         error: None,
         notice: None,

@@ -262,8 +262,12 @@ impl SettingChange {
     /// The value as it is written to the file.
     pub(super) fn value(&self) -> SettingValue {
         match self {
-            Self::LaunchAtLogin(value) | Self::ShowInMenuBar(value) | Self::ShowInDock(value) => SettingValue::Bool(*value),
-            Self::Shortcut(value) | Self::Model(value) | Self::SystemPrompt(value) => SettingValue::Text(value.clone()),
+            Self::LaunchAtLogin(value) | Self::ShowInMenuBar(value) | Self::ShowInDock(value) => {
+                SettingValue::Bool(*value)
+            }
+            Self::Shortcut(value) | Self::Model(value) | Self::SystemPrompt(value) => {
+                SettingValue::Text(value.clone())
+            }
             Self::SendKey(value) => SettingValue::Text(value.word().to_owned()),
             Self::Theme(value) => SettingValue::Text(value.word().to_owned()),
             Self::TextSize(value) => SettingValue::Text(value.word().to_owned()),
@@ -277,15 +281,24 @@ impl SettingChange {
     pub(super) fn validate(&self) -> Result<(), String> {
         let range = |value: f64, low: f64, high: f64| {
             // Written so that NaN fails.
-            if value >= low && value <= high { Ok(()) } else { Err(format!("{value} is not between {low} and {high}")) }
+            if value >= low && value <= high {
+                Ok(())
+            } else {
+                Err(format!("{value} is not between {low} and {high}"))
+            }
         };
         match self {
             Self::Temperature(value) => range(*value, 0.0, 2.0),
             Self::TopP(value) => range(*value, 0.0, 1.0),
             Self::MaxTokens(value) => range(f64::from(*value), 1.0, f64::from(MAX_ANSWER_TOKENS)),
             Self::Model(value) if value.trim().is_empty() => Err("a model must be named".into()),
-            Self::Model(value) | Self::Shortcut(value) | Self::SystemPrompt(value) if value.len() > MAX_TEXT_BYTES => {
-                Err(format!("the text is {} bytes long, the limit is {MAX_TEXT_BYTES}", value.len()))
+            Self::Model(value) | Self::Shortcut(value) | Self::SystemPrompt(value)
+                if value.len() > MAX_TEXT_BYTES =>
+            {
+                Err(format!(
+                    "the text is {} bytes long, the limit is {MAX_TEXT_BYTES}",
+                    value.len()
+                ))
             }
             _ => Ok(()),
         }
@@ -316,7 +329,9 @@ fn number(value: SettingValue) -> Result<f64, String> {
 
 fn whole(value: SettingValue) -> Result<u32, String> {
     match value {
-        SettingValue::Integer(value) => u32::try_from(value).map_err(|_| format!("{value} is out of range")),
+        SettingValue::Integer(value) => {
+            u32::try_from(value).map_err(|_| format!("{value} is out of range"))
+        }
         _ => Err("it must be a whole number".into()),
     }
 }

@@ -51,7 +51,13 @@ impl Child {
         tokio::spawn(write_frames(stdin, to_write));
         tokio::spawn(read_frames(stdout, read));
         let stderr = tokio::spawn(drain(stderr, tail.clone()));
-        Ok(Self { process, input, frames, tail, stderr })
+        Ok(Self {
+            process,
+            input,
+            frames,
+            tail,
+            stderr,
+        })
     }
 
     pub(super) fn id(&self) -> Option<u32> {
@@ -78,7 +84,10 @@ impl Child {
     pub(super) async fn end(mut self) {
         let _ = self.send(&ToChild::ShutDown);
         drop(self.input);
-        if tokio::time::timeout(GRACE, self.process.wait()).await.is_err() {
+        if tokio::time::timeout(GRACE, self.process.wait())
+            .await
+            .is_err()
+        {
             let _ = self.process.kill().await;
         }
     }
@@ -138,7 +147,10 @@ async fn read_line(reader: &mut BufReader<ChildStderr>, line: &mut Vec<u8>) -> i
     if available.is_empty() {
         return Ok(false);
     }
-    let length = available.iter().position(|b| *b == b'\n').map_or(available.len(), |at| at + 1);
+    let length = available
+        .iter()
+        .position(|b| *b == b'\n')
+        .map_or(available.len(), |at| at + 1);
     line.extend_from_slice(&available[..length]);
     reader.consume(length);
     Ok(true)

@@ -31,7 +31,10 @@ pub(super) fn init() {
 
 /// The last error line of llama.cpp, without its function name.
 pub(super) fn last_error() -> Option<String> {
-    LAST_ERROR.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    LAST_ERROR
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone()
 }
 
 struct Keep;
@@ -54,7 +57,10 @@ impl<S: Subscriber> Layer<S> for Keep {
 /// `llama_model_load: error loading model: X` to `X`.
 fn plain(line: &str) -> String {
     let line = line.trim();
-    let text = line.split_once(": ").filter(|(name, _)| !name.contains(' ')).map_or(line, |(_, rest)| rest);
+    let text = line
+        .split_once(": ")
+        .filter(|(name, _)| !name.contains(' '))
+        .map_or(line, |(_, rest)| rest);
     let text = text.strip_prefix("error loading model: ").unwrap_or(text);
     text.chars().take(MAX_CHARS).collect()
 }

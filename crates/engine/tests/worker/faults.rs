@@ -11,17 +11,32 @@ use super::{ask, collect, fake, fake_launch, trial, until};
 pub fn trials() -> Vec<Trial> {
     vec![
         trial("answers_through_the_pipe", answers_through_the_pipe),
-        trial("a_killed_child_costs_one_request", a_killed_child_costs_one_request),
+        trial(
+            "a_killed_child_costs_one_request",
+            a_killed_child_costs_one_request,
+        ),
         trial("a_stopped_child_is_replaced", a_stopped_child_is_replaced),
         trial("a_hanging_step_is_ended", a_hanging_step_is_ended),
-        trial("an_abort_is_told_from_an_exit", an_abort_is_told_from_an_exit),
+        trial(
+            "an_abort_is_told_from_an_exit",
+            an_abort_is_told_from_an_exit,
+        ),
         trial("garbage_is_a_protocol_error", garbage_is_a_protocol_error),
         trial("an_error_keeps_the_child", an_error_keeps_the_child),
-        trial("three_crashes_stop_the_restarts", three_crashes_stop_the_restarts),
+        trial(
+            "three_crashes_stop_the_restarts",
+            three_crashes_stop_the_restarts,
+        ),
         trial("a_missing_executable_is_said", a_missing_executable_is_said),
-        trial("a_load_failure_is_said_and_can_be_tried_again", a_load_failure_is_said),
+        trial(
+            "a_load_failure_is_said_and_can_be_tried_again",
+            a_load_failure_is_said,
+        ),
         trial("cancel_ends_within_a_step", cancel_ends_within_a_step),
-        trial("dropping_a_generation_frees_the_slot", dropping_a_generation_frees_the_slot),
+        trial(
+            "dropping_a_generation_frees_the_slot",
+            dropping_a_generation_frees_the_slot,
+        ),
         trial("shut_down_ends_the_child", shut_down_ends_the_child),
         trial("a_child_without_parent_ends", a_child_without_parent_ends),
     ]
@@ -61,12 +76,19 @@ async fn a_killed_child_costs_one_request() {
     let killed = Instant::now();
     signal(pid, rustix::process::Signal::KILL);
     let (text, end) = collect(running).await;
-    assert!(matches!(&end, Err(Error::Crashed { how, .. }) if how.contains("signal 9")), "{end:?} {text}");
+    assert!(
+        matches!(&end, Err(Error::Crashed { how, .. }) if how.contains("signal 9")),
+        "{end:?} {text}"
+    );
     // The waiting request had been sent to the same child, so it fails as well; a new one is answered.
     let _ = collect(waiting).await;
     let (text, end) = collect(engine.generate(ask("after"))).await;
     assert_eq!((text.as_str(), end.is_ok()), ("You said: after", true));
-    assert!(killed.elapsed() < Duration::from_secs(2), "{:?}", killed.elapsed());
+    assert!(
+        killed.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        killed.elapsed()
+    );
     assert_ne!(engine.child_id(), Some(pid));
 }
 
@@ -90,15 +112,24 @@ async fn a_hanging_step_is_ended() {
     let engine = Supervisor::start(launch, LoadSpec::new("fake"));
     let (text, end) = collect(engine.generate(ask("!hang now"))).await;
     assert_eq!(text, "You said:");
-    assert!(matches!(end, Err(Error::Unresponsive { after_ms }) if after_ms >= 1500), "{end:?}");
+    assert!(
+        matches!(end, Err(Error::Unresponsive { after_ms }) if after_ms >= 1500),
+        "{end:?}"
+    );
 }
 
 async fn an_abort_is_told_from_an_exit() {
     let engine = fake();
     let (_, end) = collect(engine.generate(ask("!abort"))).await;
-    assert!(matches!(&end, Err(Error::Crashed { how, .. }) if how.contains("signal 6")), "{end:?}");
+    assert!(
+        matches!(&end, Err(Error::Crashed { how, .. }) if how.contains("signal 6")),
+        "{end:?}"
+    );
     let (_, end) = collect(engine.generate(ask("!exit"))).await;
-    assert!(matches!(&end, Err(Error::Crashed { how, .. }) if how == "exit code 3"), "{end:?}");
+    assert!(
+        matches!(&end, Err(Error::Crashed { how, .. }) if how == "exit code 3"),
+        "{end:?}"
+    );
 }
 
 async fn garbage_is_a_protocol_error() {
@@ -131,7 +162,16 @@ async fn three_crashes_stop_the_restarts() {
     until(&engine, |s| matches!(s, State::Failed(_))).await;
     assert_eq!(engine.child_id(), None);
     let (_, end) = collect(engine.generate(ask("hi"))).await;
-    assert!(matches!(end, Err(Error::GaveUp { crashes: 3, within_s: 4 })), "{end:?}");
+    assert!(
+        matches!(
+            end,
+            Err(Error::GaveUp {
+                crashes: 3,
+                within_s: 4
+            })
+        ),
+        "{end:?}"
+    );
     tokio::time::sleep(Duration::from_secs(4)).await;
     let (text, _) = collect(engine.generate(ask("hi"))).await;
     assert_eq!(text, "You said: hi");
@@ -149,7 +189,10 @@ async fn a_load_failure_is_said() {
     let engine = Supervisor::start(fake_launch(), LoadSpec::new("not-the-fake"));
     for _ in 0..2 {
         let (_, end) = collect(engine.generate(ask("hi"))).await;
-        assert!(matches!(&end, Err(Error::LoadFailed { reason }) if reason.contains("not-the-fake")), "{end:?}");
+        assert!(
+            matches!(&end, Err(Error::LoadFailed { reason }) if reason.contains("not-the-fake")),
+            "{end:?}"
+        );
         until(&engine, |s| matches!(s, State::Failed(_))).await;
     }
 }
@@ -162,7 +205,11 @@ async fn cancel_ends_within_a_step() {
     running.cancel.cancel();
     let (_, end) = collect(running).await;
     assert_eq!(end.unwrap().reason, FinishReason::Cancelled);
-    assert!(asked.elapsed() < Duration::from_millis(200), "{:?}", asked.elapsed());
+    assert!(
+        asked.elapsed() < Duration::from_millis(200),
+        "{:?}",
+        asked.elapsed()
+    );
 }
 
 async fn dropping_a_generation_frees_the_slot() {
@@ -196,17 +243,26 @@ async fn a_child_without_parent_ends() {
         .spawn()
         .unwrap();
     let mut input = child.stdin.take().unwrap();
-    let load = hearth_engine::protocol::ToChild::Load { spec: LoadSpec::new("fake") };
-    input.write_all(&hearth_engine::protocol::encode(&load).unwrap()).unwrap();
+    let load = hearth_engine::protocol::ToChild::Load {
+        spec: LoadSpec::new("fake"),
+    };
+    input
+        .write_all(&hearth_engine::protocol::encode(&load).unwrap())
+        .unwrap();
     let request = Box::new(ask(&format!("!slow 100 {}", "word ".repeat(500))));
     let generate = hearth_engine::protocol::ToChild::Generate { id: 1, request };
-    input.write_all(&hearth_engine::protocol::encode(&generate).unwrap()).unwrap();
+    input
+        .write_all(&hearth_engine::protocol::encode(&generate).unwrap())
+        .unwrap();
     std::thread::sleep(Duration::from_millis(300));
     assert!(child.try_wait().unwrap().is_none());
     drop(input);
     let gone = Instant::now();
     while child.try_wait().unwrap().is_none() {
-        assert!(gone.elapsed() < Duration::from_secs(2), "the child outlived its parent");
+        assert!(
+            gone.elapsed() < Duration::from_secs(2),
+            "the child outlived its parent"
+        );
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -1,5 +1,6 @@
 //! The child process for real: this test binary re-executes itself as the worker, with the fake model, or with the starter
 //! model where only llama.cpp shows the truth.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // A test may stop anywhere and say why.
 
 mod faults;
 mod starter;
@@ -10,7 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_engine::supervisor::{Launch, Supervisor};
-use hearth_engine::{Engine, Error, Event, Generation, LoadSpec, Message, Request, Role, State, Summary};
+use hearth_engine::{
+    Engine, Error, Event, Generation, LoadSpec, Message, Request, Role, State, Summary,
+};
 use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
@@ -20,7 +23,10 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Each test runs a process or a model; more at once would measure the machine.
     arguments.test_threads = Some(2);
-    let trials = faults::trials().into_iter().chain(starter::trials()).collect();
+    let trials = faults::trials()
+        .into_iter()
+        .chain(starter::trials())
+        .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -30,7 +36,10 @@ where
     F: Future<Output = ()>,
 {
     Trial::test(name, move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()?;
         runtime.block_on(async { tokio::time::timeout(Duration::from_secs(120), test()).await })?;
         Ok(())
     })
@@ -55,7 +64,11 @@ fn starter_path() -> PathBuf {
         PathBuf::from,
     );
     let path = cache.join("models/SmolLM2-135M-Instruct.Q4_1.gguf");
-    assert!(path.exists(), "{} is missing; `make model` fetches it", path.display());
+    assert!(
+        path.exists(),
+        "{} is missing; `make model` fetches it",
+        path.display()
+    );
     path
 }
 

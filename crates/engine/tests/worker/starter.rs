@@ -12,12 +12,27 @@ use super::{ask, collect, starter_path, trial, until};
 pub fn trials() -> Vec<Trial> {
     vec![
         trial("the_starter_model_answers", the_starter_model_answers),
-        trial("the_same_seed_gives_the_same_text", the_same_seed_gives_the_same_text),
-        trial("a_prompt_longer_than_the_context_is_refused", a_prompt_longer_than_the_context_is_refused),
-        trial("max_tokens_and_stop_strings_end_an_answer", max_tokens_and_stop_strings_end_an_answer),
-        trial("cancel_in_prefill_frees_the_engine", cancel_in_prefill_frees_the_engine),
+        trial(
+            "the_same_seed_gives_the_same_text",
+            the_same_seed_gives_the_same_text,
+        ),
+        trial(
+            "a_prompt_longer_than_the_context_is_refused",
+            a_prompt_longer_than_the_context_is_refused,
+        ),
+        trial(
+            "max_tokens_and_stop_strings_end_an_answer",
+            max_tokens_and_stop_strings_end_an_answer,
+        ),
+        trial(
+            "cancel_in_prefill_frees_the_engine",
+            cancel_in_prefill_frees_the_engine,
+        ),
         trial("a_killed_child_answers_again", a_killed_child_answers_again),
-        trial("a_file_that_is_no_model_is_refused", a_file_that_is_no_model_is_refused),
+        trial(
+            "a_file_that_is_no_model_is_refused",
+            a_file_that_is_no_model_is_refused,
+        ),
     ]
 }
 
@@ -45,11 +60,17 @@ async fn the_starter_model_answers() {
     let summary = end.unwrap();
     assert_eq!(summary.reason, FinishReason::Length);
     assert!(!text.contains("<|im"));
-    let State::Ready { info, .. } = until(&engine, |s| matches!(s, State::Ready { active: 0, .. })).await else {
+    let State::Ready { info, .. } =
+        until(&engine, |s| matches!(s, State::Ready { active: 0, .. })).await
+    else {
         unreachable!()
     };
     assert_eq!(info.context_tokens, 8192);
-    assert!(info.offload.contains("CPU") || info.offload.contains("layers"), "{}", info.offload);
+    assert!(
+        info.offload.contains("CPU") || info.offload.contains("layers"),
+        "{}",
+        info.offload
+    );
 }
 
 async fn the_same_seed_gives_the_same_text() {
@@ -92,19 +113,32 @@ async fn max_tokens_and_stop_strings_end_an_answer() {
     request.stop = vec!["scattering".into()];
     let (text, end) = collect(engine.generate(request)).await;
     assert_eq!(end.unwrap().reason, FinishReason::Stop);
-    assert!(!text.contains("scattering") && text.contains("Rayleigh"), "{text}");
+    assert!(
+        !text.contains("scattering") && text.contains("Rayleigh"),
+        "{text}"
+    );
 }
 
 async fn cancel_in_prefill_frees_the_engine() {
     let engine = starter();
-    let mut reading = engine.generate(greedy(&"The quick brown fox jumps over the lazy dog. ".repeat(500), 8));
+    let mut reading = engine.generate(greedy(
+        &"The quick brown fox jumps over the lazy dog. ".repeat(500),
+        8,
+    ));
     while !matches!(reading.events.recv().await, Some(Event::Prefill { .. })) {}
     let asked = Instant::now();
     reading.cancel.cancel();
     let (text, end) = collect(reading).await;
-    assert_eq!((text.as_str(), end.unwrap().reason), ("", FinishReason::Cancelled));
+    assert_eq!(
+        (text.as_str(), end.unwrap().reason),
+        ("", FinishReason::Cancelled)
+    );
     // One chunk of 512 tokens is what a cancel may have to wait for; the bound is wide because the machine may be busy.
-    assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
+    assert!(
+        asked.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        asked.elapsed()
+    );
     let (text, _) = collect(engine.generate(greedy("Why is the sky blue?", 40))).await;
     assert!(text.contains("Rayleigh"), "{text}");
 }
@@ -126,5 +160,8 @@ async fn a_file_that_is_no_model_is_refused() {
     std::fs::write(file.path(), "this is a text file, not a model").unwrap();
     let engine = start(LoadSpec::new(file.path()));
     let (_, end) = collect(engine.generate(ask("hi"))).await;
-    assert!(matches!(&end, Err(Error::LoadFailed { reason }) if !reason.is_empty()), "{end:?}");
+    assert!(
+        matches!(&end, Err(Error::LoadFailed { reason }) if !reason.is_empty()),
+        "{end:?}"
+    );
 }

@@ -58,6 +58,11 @@ export class AnswerPage {
     this.#schedule()
   }
 
+  /** The answer grows again, so its last block stays plain. */
+  reopen(): void {
+    this.#ended = false
+  }
+
   destroy(): void {
     this.#root.removeEventListener("click", this.#onClick)
     this.#root.removeEventListener("keydown", this.#onKey)

@@ -19,6 +19,13 @@ export class AnswerStream {
     this.#page = page
   }
 
+  /** The next push is the start of the text. What is on the page stays until then. */
+  restart(): void {
+    this.cancel()
+    this.#renderer = new TailRenderer()
+    this.#page.reopen()
+  }
+
   push(delta: string): void {
     this.#waiting += delta
     this.#timer ??= setTimeout(() => this.#flush(), Math.max(0, this.#notBefore - performance.now()))
