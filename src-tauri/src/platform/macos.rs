@@ -6,8 +6,7 @@ use objc2_foundation::NSLocale;
 use objc2_service_management::{SMAppService, SMAppServiceStatus};
 use tauri::{AppHandle, Builder, LogicalSize, Manager, Size, WebviewWindow, Wry};
 use tauri_nspanel::{
-    CollectionBehavior, ManagerExt, PanelBuilder, PanelLevel, StyleMask, WebviewWindowExt,
-    tauri_panel,
+    CollectionBehavior, ManagerExt, PanelBuilder, PanelLevel, StyleMask, tauri_panel,
 };
 
 use crate::windows;
