@@ -11,11 +11,12 @@ use hearth_tests::TestApp;
 async fn a_message_is_answered_and_both_are_kept() {
     let test = TestApp::start();
     let chat = test.chats().create().await.unwrap();
-    let receipt = test
+    let sent = test
         .chats()
         .send(&chat.id, "  hello there  ", None)
         .await
         .unwrap();
+    let receipt = sent.receipt;
     assert_eq!(receipt.user.as_ref().unwrap().text, "hello there");
     assert_eq!(receipt.assistant.status, MessageStatus::Streaming);
     let answer = test.answer(&chat.id).await;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_app::chats::{ChatEvent, Chats, Message};
+use hearth_app::chats::{ChatEvent, Chats, Follow, Message};
 use hearth_app::inference::{Engines, FakeEngines};
 use hearth_app::paths::Paths;
 use hearth_app::{App, Options};
@@ -48,33 +48,38 @@ impl TestApp {
     }
 
     pub async fn ask_in(&self, chat_id: &str, text: &str) -> Message {
-        self.chats().send(chat_id, text, None).await.unwrap();
-        self.answer(chat_id).await
+        let sent = self.chats().send(chat_id, text, None).await.unwrap();
+        end_of(sent.follow).await
     }
 
-    /// Waits for the answer being written in a chat.
+    /// Waits for the answer being written in a chat, or takes the last one.
     pub async fn answer(&self, chat_id: &str) -> Message {
-        if let Some(mut follow) = self.chats().follow(chat_id) {
-            let wait = async {
-                while let Some(event) = follow.next().await {
-                    if let ChatEvent::Finished { message } = event {
-                        return message;
-                    }
-                }
-                panic!("the answer had no end");
-            };
-            return tokio::time::timeout(Duration::from_secs(30), wait)
+        match self.chats().follow(chat_id) {
+            Some(follow) => end_of(follow).await,
+            None => self
+                .chats()
+                .view(chat_id)
                 .await
-                .expect("an answer within 30 s");
+                .unwrap()
+                .messages
+                .pop()
+                .unwrap(),
         }
-        self.chats()
-            .view(chat_id)
-            .await
-            .unwrap()
-            .messages
-            .pop()
-            .unwrap()
     }
+}
+
+async fn end_of(mut follow: Follow) -> Message {
+    let wait = async {
+        while let Some(event) = follow.next().await {
+            if let ChatEvent::Finished { message } = event {
+                return message;
+            }
+        }
+        panic!("the answer had no end");
+    };
+    tokio::time::timeout(Duration::from_secs(30), wait)
+        .await
+        .expect("an answer within 30 s")
 }
 
 /// An app whose whole world is one folder. A stand-in for the starter model lies there, since the fake engine reads none.

@@ -34,7 +34,7 @@ test("axe notices a fault when there is one", async () => {
 
 describe.each(["light", "dark"])("%s", (theme) => {
   beforeAll(async () => {
-    expect(await hearth.invoke("set_setting", { change: { key: "theme", value: theme } })).toHaveProperty("ok")
+    await hearth.set("theme", theme)
     await hearth.until(theme, async () => hearth.browser.execute((name) => document.documentElement.dataset["theme"] === name, theme))
   })
 

@@ -5,7 +5,7 @@ import { Hearth } from "./support/hearth"
 
 const LONGEST_DOCUMENT = 2000
 /** Fits the context of the fake model, in which each byte is a token. */
-const PER_ANSWER = 9000
+const PER_ANSWER = 7500
 /** Each payload stands in the list once for every position; a step that shares no factor with them visits all of both. */
 const EVERY = 3
 
@@ -22,14 +22,14 @@ function answers(): string[] {
       packed.push(answer)
       answer = ""
     }
-    // What begins a code block must not swallow all that follows.
-    answer += `${text}\n\n<!-- end -->\n\n`
+    answer += `${text}\n\n`
   }
   return [...packed, answer]
 }
 
 beforeAll(async () => {
   hearth = await Hearth.open()
+  await hearth.set("max_tokens", 32_768)
   await hearth.browser.execute(() => {
     const watched = window as unknown as Watched
     watched.__ran = []
@@ -67,7 +67,8 @@ const NO_HARM = { ran: [], violations: [], elements: [], inFormulas: [], attribu
 
 test.each(answers().map((text, index) => [index + 1, text] as const))("packed answer %i does no harm, while it streams and after", async (_, text) => {
   const where = await hearth.browser.getUrl()
-  await hearth.ask(`!say ${text}`, 30_000)
+  const shown = await hearth.ask(`!say ${text}\n\n${"`".repeat(9)}\n\n# The end`, 30_000)
+  expect(shown.text, "the whole answer is there").toMatch(/The end$/)
   // Colours and formulas are added when the page is idle.
   await hearth.browser.pause(300)
   expect(await harm()).toEqual({ ...NO_HARM, address: where })

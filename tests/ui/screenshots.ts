@@ -25,7 +25,7 @@ async function pictures(scale: number, theme: string, folder: string): Promise<v
     await hearth.at("empty-chat").waitForExist()
   }
   try {
-    await hearth.invoke("set_setting", { change: { key: "theme", value: theme } })
+    await hearth.set("theme", theme)
     resize(size[0] * scale, size[1] * scale)
     for (const title of TITLES) {
       await newChat()

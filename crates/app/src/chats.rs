@@ -9,7 +9,7 @@ mod types;
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hearth_store::{Db, MessageRow, NewAnswer, NewTurn, Role as RowRole};
@@ -36,6 +36,12 @@ const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 /// A deleted chat can be taken back for this long, then its text is removed from the disk.
 const UNDO_WINDOW: Duration = Duration::from_secs(24 * 3600);
 
+/// A message that is on disk, and the answer to it that is being written.
+pub struct Sent {
+    pub receipt: SendReceipt,
+    pub follow: Follow,
+}
+
 /// The chats of this installation.
 pub struct Chats {
     db: Arc<Db>,
@@ -43,8 +49,8 @@ pub struct Chats {
     settings: Arc<SettingsStore>,
     inference: Arc<Inference>,
     events: Events,
-    /// Answers being written, by chat.
-    running: Mutex<HashMap<String, Arc<Live>>>,
+    /// Answers being written, by chat; `None` while the message is still being stored.
+    running: Mutex<HashMap<String, Option<Arc<Live>>>>,
     /// Ends the wait for a full disk when the program closes.
     closing: CancellationToken,
     /// Held for as long as the database is open.
@@ -123,12 +129,13 @@ impl Chats {
             .map_err(Error::from)
     }
 
+    fn running(&self) -> MutexGuard<'_, HashMap<String, Option<Arc<Live>>>> {
+        // The map is changed in single steps, so it is sound even after a panic of a holder.
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn live(&self, chat_id: &str) -> Option<Arc<Live>> {
-        self.running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(chat_id)
-            .cloned()
+        self.running().get(chat_id).cloned().flatten()
     }
 
     fn announce(&self) {
@@ -213,13 +220,7 @@ impl Chats {
 
     /// Removes every chat for good; returns how many there were.
     pub async fn delete_all(&self) -> Result<u32> {
-        let running: Vec<Arc<Live>> = self
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-            .cloned()
-            .collect();
+        let running: Vec<Arc<Live>> = self.running().values().flatten().cloned().collect();
         running.iter().for_each(|live| live.ask_to_stop());
         let count = self.on_disk(|db| db.chats().delete_all()).await?;
         self.announce();
@@ -240,7 +241,7 @@ impl Chats {
         chat_id: &str,
         text: &str,
         replaces: Option<&str>,
-    ) -> Result<SendReceipt> {
+    ) -> Result<Sent> {
         let text = text.trim();
         if text.is_empty() {
             return Err(Error::new(Code::InvalidInput, "The message is empty."));
@@ -276,19 +277,16 @@ impl Chats {
             })
             .await?;
         let (user, assistant) = (types::message(turn.0), types::message(turn.1));
-        slot.start(assistant.clone(), history);
-        Ok(SendReceipt {
+        let follow = slot.start(assistant.clone(), history);
+        let receipt = SendReceipt {
             user: Some(user),
             assistant,
-        })
+        };
+        Ok(Sent { receipt, follow })
     }
 
     /// Makes another answer beside the one named (or to the question named); the old one stays.
-    pub async fn regenerate(
-        self: &Arc<Self>,
-        chat_id: &str,
-        message_id: &str,
-    ) -> Result<SendReceipt> {
+    pub async fn regenerate(self: &Arc<Self>, chat_id: &str, message_id: &str) -> Result<Sent> {
         let model = Some(self.settings.get().model);
         let (id, message_id) = (chat_id.to_owned(), message_id.to_owned());
         let slot = self.reserve(chat_id)?;
@@ -317,11 +315,12 @@ impl Chats {
             })
             .await?;
         let assistant = types::message(assistant);
-        slot.start(assistant.clone(), history);
-        Ok(SendReceipt {
+        let follow = slot.start(assistant.clone(), history);
+        let receipt = SendReceipt {
             user: None,
             assistant,
-        })
+        };
+        Ok(Sent { receipt, follow })
     }
 
     /// Follows the answer being written in a chat; `None` when there is none.
@@ -356,15 +355,14 @@ impl Chats {
 
     /// Takes the chat's one place for a running answer; it is free again when the reservation is dropped unused.
     fn reserve(self: &Arc<Self>, chat_id: &str) -> Result<Reservation> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self.running();
         if running.contains_key(chat_id) {
             return Err(
                 Error::new(Code::Busy, "An answer is still being written in this chat.")
                     .hint("Stop it first, or wait for its end."),
             );
         }
-        // A stand-in until the message has its id; nobody is told of it, since the chat is not announced yet.
-        running.insert(chat_id.to_owned(), Live::new(types::placeholder(chat_id)));
+        running.insert(chat_id.to_owned(), None);
         Ok(Reservation {
             chats: Arc::clone(self),
             chat_id: chat_id.to_owned(),
@@ -373,11 +371,9 @@ impl Chats {
     }
 
     fn generation_ended(&self, chat_id: &str, message_id: &str) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if running
-            .get(chat_id)
-            .is_some_and(|live| live.message_id == message_id)
-        {
+        let mut running = self.running();
+        let live = running.get(chat_id).and_then(Option::as_ref);
+        if live.is_some_and(|live| live.message_id == message_id) {
             running.remove(chat_id);
         }
         drop(running);
@@ -387,10 +383,11 @@ impl Chats {
     /// Stops what is being written and waits until it is stored.
     pub(crate) async fn shut_down(&self) {
         let running: Vec<(String, Arc<Live>)> = {
-            let map = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-            map.iter()
-                .map(|(id, live)| (id.clone(), live.clone()))
-                .collect()
+            let map = self.running();
+            let live = map
+                .iter()
+                .filter_map(|(id, live)| Some((id.clone(), live.clone()?)));
+            live.collect()
         };
         running.iter().for_each(|(_, live)| live.ask_to_stop());
         self.closing.cancel();
@@ -418,15 +415,15 @@ struct Reservation {
 }
 
 impl Reservation {
-    fn start(mut self, message: Message, history: Vec<MessageRow>) {
+    /// Begins to write the answer. The view's place in it is taken first, so that it cannot miss an end that comes at once.
+    fn start(mut self, message: Message, history: Vec<MessageRow>) -> Follow {
         self.started = true;
         let live = Live::new(message);
+        let follow = Follow::new(live.clone());
         let chat_id = self.chat_id.clone();
         self.chats
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(chat_id.clone(), live.clone());
+            .running()
+            .insert(chat_id.clone(), Some(live.clone()));
         self.chats.announce();
         tokio::spawn(generation::write_answer(
             Arc::clone(&self.chats),
@@ -434,17 +431,14 @@ impl Reservation {
             chat_id,
             history,
         ));
+        follow
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.started {
-            self.chats
-                .running
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(&self.chat_id);
+            self.chats.running().remove(&self.chat_id);
         }
     }
 }

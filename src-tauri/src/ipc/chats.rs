@@ -74,9 +74,9 @@ pub async fn send_message(
     on_event: Channel<ChatEvent>,
 ) -> Result<SendReceipt> {
     let chats = shell.app.chats()?;
-    let receipt = chats.send(&chat_id, &text, replaces.as_deref()).await?;
-    forward(chats.follow(&chat_id), on_event);
-    Ok(receipt)
+    let sent = chats.send(&chat_id, &text, replaces.as_deref()).await?;
+    forward(sent.follow, on_event);
+    Ok(sent.receipt)
 }
 
 #[tauri::command]
@@ -88,9 +88,9 @@ pub async fn regenerate(
     on_event: Channel<ChatEvent>,
 ) -> Result<SendReceipt> {
     let chats = shell.app.chats()?;
-    let receipt = chats.regenerate(&chat_id, &message_id).await?;
-    forward(chats.follow(&chat_id), on_event);
-    Ok(receipt)
+    let sent = chats.regenerate(&chat_id, &message_id).await?;
+    forward(sent.follow, on_event);
+    Ok(sent.receipt)
 }
 
 /// Whether an answer is being written; if so, its events follow on the channel.
@@ -103,7 +103,9 @@ pub async fn follow_chat(
 ) -> Result<bool> {
     let follow = shell.app.chats()?.follow(&chat_id);
     let running = follow.is_some();
-    forward(follow, on_event);
+    if let Some(follow) = follow {
+        forward(follow, on_event);
+    }
     Ok(running)
 }
 
@@ -143,8 +145,7 @@ pub async fn delete_all_chats(shell: State<'_, Shell>) -> Result<u32> {
 }
 
 /// The generation does not depend on its views: one that is gone only ends the forwarding.
-fn forward(follow: Option<Follow>, channel: Channel<ChatEvent>) {
-    let Some(mut follow) = follow else { return };
+fn forward(mut follow: Follow, channel: Channel<ChatEvent>) {
     tauri::async_runtime::spawn(async move {
         while let Some(event) = follow.next().await {
             if channel.send(event).is_err() {

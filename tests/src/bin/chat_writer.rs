@@ -21,15 +21,10 @@ fn main() {
         for number in 0.. {
             // The answer is short, so that kills hit every part: question, stream, end.
             let text = format!("!slow 1 message {number} of this run");
-            let receipt = chats.send(&chat.id, &text, None).await.unwrap();
-            writeln!(out, "{}\t{}", receipt.user.unwrap().id, text).unwrap();
+            let mut sent = chats.send(&chat.id, &text, None).await.unwrap();
+            writeln!(out, "{}\t{}", sent.receipt.user.unwrap().id, text).unwrap();
             out.flush().unwrap();
-            let mut follow = chats.follow(&chat.id);
-            while let Some(f) = follow.as_mut() {
-                if f.next().await.is_none() {
-                    break;
-                }
-            }
+            while sent.follow.next().await.is_some() {}
             while chats.follow(&chat.id).is_some() {
                 tokio::task::yield_now().await;
             }

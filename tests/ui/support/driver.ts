@@ -1,7 +1,7 @@
 // Starts Hearth under tauri-driver and ends it again, with everything that belongs to it.
 import { spawn, type ChildProcess } from "node:child_process"
 import { existsSync, mkdtempSync, rmSync } from "node:fs"
-import { createServer, connect, type AddressInfo } from "node:net"
+import { createServer, type AddressInfo } from "node:net"
 import { homedir, tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -41,14 +41,10 @@ async function freePort(): Promise<number> {
   return port
 }
 
+/** Until the whole chain answers: tauri-driver listens before WebKitWebDriver behind it does. */
 async function answers(port: number): Promise<void> {
   const end = Date.now() + START_MS
-  for (;;) {
-    const open = await new Promise<boolean>((done) => {
-      const socket = connect(port, "127.0.0.1", () => { socket.destroy(); done(true) })
-      socket.on("error", () => done(false))
-    })
-    if (open) return
+  while (!(await fetch(`http://127.0.0.1:${port}/status`).then((answer) => answer.ok, () => false))) {
     if (Date.now() > end) throw new Error("tauri-driver does not answer")
     await sleep(50)
   }

@@ -136,6 +136,12 @@ export class Hearth {
     }, command, payload)
   }
 
+  /** Changes a setting past the settings page. */
+  async set(key: string, value: unknown): Promise<void> {
+    const { refused } = await this.invoke("set_setting", { change: { key, value } })
+    if (refused) throw new Error(refused)
+  }
+
   /** Goes to another page of Hearth itself, as only a test can. */
   async visit(page: string): Promise<void> {
     await this.browser.execute((to) => { window.location.href = to }, `tauri://localhost/${page}`)

@@ -7,8 +7,9 @@ use hearth_engine::{self as engine, Event, Request, Sampling, State, Summary};
 use hearth_store::{AnswerFinish, FinishReason, MessageRow, Role, Status};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::Chats;
 use super::live::{Live, Phase};
-use super::{Chats, types};
+use super::types::{self, Message};
 use crate::error::{Code, Error, Result};
 use crate::inference::Started;
 use crate::settings::Settings;
@@ -51,8 +52,12 @@ pub(super) async fn write_answer(
         Ok(end) => end,
         Err(error) => End::Failed(error),
     };
-    writer.close(end).await;
+    let message = writer.close(end).await;
+    // The chat's place is free before anybody hears of the end, so that the next message is not refused.
     chats.generation_ended(&chat_id, &live.message_id);
+    if let Some(message) = message {
+        live.set_phase(Phase::Done(Box::new(message)));
+    }
 }
 
 struct Writer<'a> {
@@ -153,16 +158,20 @@ impl Writer<'_> {
             .on_disk(move |db| db.messages().append_text(&id, &new))
             .await
         {
-            Ok(()) => self.stored += length,
+            Ok(()) => {
+                self.stored += length;
+                self.live.set_error(None);
+            }
             Err(error) => {
                 tracing::warn!(%error, "streamed text could not be stored yet");
-                self.live.show_error(error);
+                self.live.set_error(Some(error));
             }
         }
     }
 
-    /// Stores the final state, and does not give up while the program runs: the text exists nowhere else.
-    async fn close(&mut self, end: End) {
+    /// Stores the final state, and does not give up while the program runs: the text exists nowhere else. `None` when the
+    /// program ends first.
+    async fn close(&mut self, end: End) -> Option<Message> {
         let finish = self.finish(end);
         loop {
             let (id, finish) = (self.live.message_id.clone(), finish.clone());
@@ -174,22 +183,15 @@ impl Writer<'_> {
                 })
                 .await;
             match stored {
-                Ok(entry) => {
-                    return self
-                        .live
-                        .set_phase(Phase::Done(Box::new(types::message(entry))));
-                }
+                Ok(entry) => return Some(types::message(entry)),
                 // The chat was deleted meanwhile: nothing is left to store.
-                Err(error) if error.code == Code::NotFound => {
-                    let message = self.live.message();
-                    return self.live.set_phase(Phase::Done(Box::new(message)));
-                }
+                Err(error) if error.code == Code::NotFound => return Some(self.live.message()),
                 Err(error) => {
                     tracing::error!(%error, "a finished answer could not be stored yet");
-                    self.live.show_error(error);
+                    self.live.set_error(Some(error));
                     let _ = timeout(STORE_RETRY, self.chats.closing.cancelled()).await;
                     if self.chats.closing.is_cancelled() {
-                        return;
+                        return None;
                     }
                 }
             }

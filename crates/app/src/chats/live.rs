@@ -3,7 +3,7 @@
 //! The writer never waits for a view. A view keeps its own place in the text and takes what is new when it is ready, at most
 //! every [`FLUSH`]; so a slow view gets longer pieces and no view can lose one.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -59,8 +59,13 @@ impl Live {
         })
     }
 
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Changed in single steps, so it is sound even after a panic of a holder.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn update(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.lock());
         self.version.send_modify(|version| *version += 1);
     }
 
@@ -75,9 +80,11 @@ impl Live {
         });
     }
 
-    /// Shows a trouble that may pass, such as a full disk, without ending the answer.
-    pub(super) fn show_error(&self, error: crate::Error) {
-        self.update(|state| state.message.error = Some(error));
+    /// Shows a trouble that may pass, such as a full disk, without ending the answer; `None` when it has passed.
+    pub(super) fn set_error(&self, error: Option<crate::Error>) {
+        if self.lock().message.error != error {
+            self.update(|state| state.message.error = error);
+        }
     }
 
     pub(super) fn text(&self) -> String {
@@ -90,7 +97,7 @@ impl Live {
 
     /// The message with the text so far.
     pub(super) fn message(&self) -> Message {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.lock();
         Message {
             text: state.text.clone(),
             ..state.message.clone()
@@ -161,11 +168,7 @@ impl Follow {
 
     /// What is new, if anything. Text first: a phase that ends the answer comes after its last words.
     fn take(&mut self) -> Option<ChatEvent> {
-        let state = self
-            .live
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let state = self.live.lock();
         let now = Seen {
             phase: state.phase.clone(),
             error: state.message.error.clone(),

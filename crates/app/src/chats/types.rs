@@ -207,27 +207,6 @@ pub(super) fn message(entry: BranchEntry) -> Message {
     }
 }
 
-/// Stands in for an answer that has no row yet.
-pub(super) fn placeholder(chat_id: &str) -> Message {
-    Message {
-        id: String::new(),
-        chat_id: chat_id.to_owned(),
-        role: Role::Assistant,
-        text: String::new(),
-        status: MessageStatus::Streaming,
-        created_at_ms: 0,
-        branch: Branch {
-            index: 0,
-            count: 1,
-            previous_id: None,
-            next_id: None,
-        },
-        stats: None,
-        error: None,
-        notice: None,
-    }
-}
-
 fn stats(row: &MessageRow) -> Option<AnswerStats> {
     Some(AnswerStats {
         model: row.model.clone()?,
