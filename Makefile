@@ -69,8 +69,10 @@ bindings: system model $(STAMPS)/ui ## ui/src/ipc/bindings.ts after a change to 
 bundle: build ## target/bundle/Hearth.app (on Linux the same layout, not for publishing)
 	scripts/bundle
 
-bench: system model $(STAMPS)/ui ## speed against the bare llama.cpp loop: make bench ARGS="..."
-	cargo run --release -p hearth-benches $(LOCKED) -- $(ARGS)
+# The programs are named too, so that the selection is that of `build` and llama.cpp is not compiled again.
+bench: system model $(STAMPS)/ui ## speed against the bare llama.cpp loop: make bench ARGS="rounds"
+	cargo build --release $(PROGRAMS) -p hearth-benches
+	target/release/hearth-benches $(ARGS)
 
 clean: ## what was built here (not the model cache)
 	cargo clean

@@ -46,14 +46,32 @@ test("with a tray the icon is registered, and a hidden window comes back on a se
   hearth = await Hearth.open()
   expect(await hearth.invoke("app_info")).toMatchObject({ ok: { hasTray: true, notices: [] } })
   await hearth.until("the icon to be registered", async () => (tray?.icons ?? 0) > 0)
-  const shown = () => spawnSync("xdotool", ["search", "--onlyvisible", "--name", "^Hearth$"]).stdout.toString().trim() !== ""
-  expect(shown()).toBe(true)
+  const visible = (wanted: boolean) => hearth?.until(`the window to be ${wanted ? "shown" : "hidden"}`, async () => (await hearth?.browser.execute(() => !document.hidden)) === wanted)
+  await visible(true)
   await hearth.invoke("hide_window")
-  await hearth.until("the window to hide", async () => !shown())
+  await visible(false)
   expect(isAlive(hearth.running.program)).toBe(true)
   const second = spawnSync(hearth.running.path, { env: { ...process.env, HEARTH_HOME: hearth.home, HEARTH_ENGINE: "fake" }, timeout: 10_000 })
   expect(second.status).toBe(0)
-  await hearth.until("the window to come back", async () => shown())
+  await visible(true)
+})
+
+const hasXdotool = spawnSync("xdotool", ["version"]).status === 0
+
+test.skipIf(!hasXdotool)("the global shortcut opens the popover and closes it again", async () => {
+  hearth = await Hearth.open()
+  const windows = () => spawnSync("xdotool", ["search", "--onlyvisible", "--name", "^Hearth$"]).stdout.toString().trim().split("\n").filter(Boolean).length
+  const press = () => spawnSync("xdotool", ["key", "alt+shift+space"])
+  await hearth.set("shortcut", "Alt+Shift+Space")
+  press()
+  await hearth.until("the popover", async () => windows() === 2)
+  press()
+  await hearth.until("the popover to close", async () => windows() === 1)
+  expect((await hearth.invoke("set_setting", { change: { key: "shortcut", value: "Nonsense+Q" } })).refused).toBeDefined()
+  await hearth.set("shortcut", "")
+  press()
+  await hearth.browser.pause(500)
+  expect(windows()).toBe(1)
 })
 
 test("turning the tray off and on again leaves it in force", async () => {

@@ -29,7 +29,7 @@ Three things are worth knowing:
 | \`ThreadingHTTPServer\` | many | small tools at home |
 | nginx with an app server | thousands | everything public |
 
-> If a request takes $t$ seconds, one thread answers at most $1/t$ of them in a second.
+> If a request takes \\(t\\) seconds, one thread answers at most \\(1/t\\) of them in a second.
 
 - [x] Runs without installing anything
 - [ ] Speaks HTTPS`

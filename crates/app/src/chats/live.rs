@@ -88,11 +88,7 @@ impl Live {
     }
 
     pub(super) fn text(&self) -> String {
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .text
-            .clone()
+        self.lock().text.clone()
     }
 
     /// The message with the text so far.

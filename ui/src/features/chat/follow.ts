@@ -10,6 +10,7 @@ export type Follow = { toEnd: () => void; keepPlace: (change: () => void) => voi
 export function followEnd(scroller: HTMLElement, content: HTMLElement, onChange: (atEnd: boolean) => void): Follow {
   let following = true
   let lastTop = 0
+  let lastHeight = 0
   let anchor: { element: Element; top: number } | null = null
 
   const set = (next: boolean) => {
@@ -22,6 +23,7 @@ export function followEnd(scroller: HTMLElement, content: HTMLElement, onChange:
   const jump = () => {
     scroller.scrollTop = scroller.scrollHeight
     lastTop = scroller.scrollTop
+    lastHeight = scroller.scrollHeight
   }
 
   // The first block in view, and where it is: growth above it is taken back.
@@ -53,9 +55,12 @@ export function followEnd(scroller: HTMLElement, content: HTMLElement, onChange:
 
   const onScroll = () => {
     const top = scroller.scrollTop
-    if (top < lastTop - 1 && distance() > NEAR_END_PX) set(false)
+    // A block that got shorter moves the view up by itself; only what scrolls over unchanged content is the reader.
+    const unchanged = scroller.scrollHeight === lastHeight
+    if (unchanged && top < lastTop - 1 && distance() > NEAR_END_PX) set(false)
     else if (distance() <= 1) set(true)
     lastTop = top
+    lastHeight = scroller.scrollHeight
     if (!following) remember()
   }
   const leave = () => {
