@@ -1,4 +1,4 @@
-// A long answer in the real window: all of it arrives, and showing more of it does not get slower.
+// A long answer in the real window: all of it arrives, the window never hangs, and the view stays where the reader wants it.
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { longAnswer } from "./support/content"
 import { Hearth } from "./support/hearth"

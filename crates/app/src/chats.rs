@@ -37,6 +37,7 @@ const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 const UNDO_WINDOW: Duration = Duration::from_secs(24 * 3600);
 
 /// A message that is on disk, and the answer to it that is being written.
+#[derive(Debug)]
 pub struct Sent {
     pub receipt: SendReceipt,
     pub follow: Follow,

@@ -126,6 +126,14 @@ struct Seen {
     error: Option<crate::Error>,
 }
 
+impl std::fmt::Debug for Follow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Follow")
+            .field("message_id", &self.live.message_id)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Follow {
     pub(super) fn new(live: Arc<Live>) -> Self {
         let mut version = live.version.subscribe();
