@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hearth_engine::supervisor::{Launch, Supervisor};
-use hearth_engine::{
-    Engine, Event, LoadSpec, Message, Prompt, Request, Role, Sampling, State, Summary,
-};
+use hearth_engine::{Engine, Event, LoadSpec, Message, Request, Role, Sampling, State, Summary};
 
 use super::Round;
 
@@ -56,11 +54,10 @@ impl Child {
 
     pub(crate) async fn round(&self, prompt: &str, decode_tokens: u32) -> Round {
         let request = Request {
-            prompt: Prompt::Text(prompt.to_owned()),
             sampling: Sampling::greedy(),
             max_tokens: Some(decode_tokens),
-            stop: Vec::new(),
             ignore_eos: true,
+            ..Request::text(prompt)
         };
         let summary = finish(self.0.generate(request)).await;
         Round {

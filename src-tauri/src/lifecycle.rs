@@ -73,13 +73,7 @@ fn build(shell: Shell) -> tauri::Result<tauri::App> {
     let commands = ipc::commands();
     let state_flags = StateFlags::SIZE | StateFlags::POSITION | StateFlags::MAXIMIZED;
     // With the rest of our files; the plug-in takes an absolute path as it is.
-    let state_file = shell
-        .app
-        .paths()
-        .data
-        .join("windows.json")
-        .display()
-        .to_string();
+    let state_file = shell.app.paths().window_state().display().to_string();
     let builder = tauri::Builder::default()
         // First, as its documentation asks: a second start ends before it opens anything.
         .plugin(tauri_plugin_single_instance::init(

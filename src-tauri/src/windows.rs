@@ -161,7 +161,7 @@ pub fn popover_url() -> WebviewUrl {
 
 /// Folder of what the views keep, such as which chat was open last. macOS has a place of its own for it.
 pub fn web_data(handle: &AppHandle) -> PathBuf {
-    handle.state::<Shell>().app.paths().data.join("views")
+    handle.state::<Shell>().app.paths().web_data()
 }
 
 /// Hides the popover when it loses the focus, unless it is pinned.

@@ -84,20 +84,9 @@ async fn values_out_of_range_are_refused() {
         SettingChange::MaxTokens(100_000),
         SettingChange::Model(" ".into()),
         SettingChange::SystemPrompt("x".repeat(100_000)),
-        SettingChange::ShowInMenuBar(false),
     ] {
         let error = test.app.settings().set(change.clone()).await.unwrap_err();
         assert_eq!(error.code, Code::InvalidInput, "{change:?}");
     }
     assert_eq!(test.app.settings().get(), Settings::default());
-    test.app
-        .settings()
-        .set(SettingChange::ShowInDock(true))
-        .await
-        .unwrap();
-    test.app
-        .settings()
-        .set(SettingChange::ShowInMenuBar(false))
-        .await
-        .unwrap();
 }

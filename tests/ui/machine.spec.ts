@@ -77,8 +77,6 @@ test.skipIf(!hasXdotool)("the global shortcut opens the popover and closes it ag
 test("turning the tray off and on again leaves it in force", async () => {
   tray = await TrayHost.start()
   hearth = await Hearth.open()
-  // One place to be opened from must stay on, and Linux has no row for the other one.
-  await hearth.set("show_in_dock", true)
   await hearth.set("show_in_menu_bar", false)
   expect(await hearth.invoke("app_info")).toMatchObject({ ok: { hasTray: false } })
   await hearth.set("show_in_menu_bar", true)

@@ -80,6 +80,16 @@ impl Paths {
         self.data.join("chats.db")
     }
 
+    /// Where the windows were.
+    pub fn window_state(&self) -> PathBuf {
+        self.data.join("windows.json")
+    }
+
+    /// Folder of what the web views keep, such as which chat was open last.
+    pub fn web_data(&self) -> PathBuf {
+        self.data.join("views")
+    }
+
     pub(crate) fn lock(&self) -> PathBuf {
         self.data.join("hearth.lock")
     }

@@ -98,7 +98,7 @@ impl SettingsStore {
         change.validate().map_err(invalid)?;
         let mut next = self.get();
         next.apply(change);
-        if !next.show_in_menu_bar && !next.show_in_dock {
+        if !next.has_a_way_in(cfg!(target_os = "macos")) {
             return Err(
                 invalid("Hearth must be shown in the menu bar or in the Dock.".into())
                     .hint("Switch the other one on first."),

@@ -222,7 +222,13 @@ impl Talk<'_> {
                     }
                     answer.push_str(&text);
                 }
-                Some(Event::Started { .. } | Event::Prefill { .. }) => {}
+                Some(
+                    Event::Started { .. }
+                    | Event::Prefill { .. }
+                    | Event::Reasoning { .. }
+                    | Event::ToolCall { .. }
+                    | Event::ToolArguments { .. },
+                ) => {}
                 Some(Event::Finished(summary)) => {
                     return Ok(Answer {
                         text: answer,
@@ -244,7 +250,7 @@ impl Talk<'_> {
             .tokens_per_second()
             .map_or_else(|| "-".into(), |t| format!("{t:.1}"));
         let end = match summary.reason {
-            FinishReason::Stop => "",
+            FinishReason::Stop | FinishReason::ToolCalls => "",
             FinishReason::Length => ", cut at the limit",
             FinishReason::Cancelled => ", stopped",
         };

@@ -12,12 +12,25 @@ pub enum Event {
     Started {
         prompt_tokens: u32,
         cached_tokens: u32,
+        /// Messages of the conversation that were left out because the context window is full.
+        #[serde(default)]
+        cut_messages: u32,
         notice: Option<String>,
     },
     /// `done` of `total` prompt tokens are in the KV cache.
     Prefill { done: u32, total: u32 },
     /// Text of one token or more; always whole code points.
     Text { text: String },
+    /// Thoughts before the answer; only when [`crate::Request::parse`] is set.
+    Reasoning { text: String },
+    /// A call of a tool begins; its arguments follow. Only when [`crate::Request::parse`] is set.
+    ToolCall {
+        index: u32,
+        id: String,
+        name: String,
+    },
+    /// The next piece of the arguments of call `index`, JSON text.
+    ToolArguments { index: u32, text: String },
     /// The end, with figures.
     Finished(Summary),
     /// The end, with the reason.
@@ -37,6 +50,8 @@ impl Event {
 pub enum FinishReason {
     /// The model ended its turn, or a stop string was met.
     Stop,
+    /// The model ended its turn with calls of tools.
+    ToolCalls,
     /// `max_tokens` or the end of the context window was reached.
     Length,
     /// Somebody asked for it.

@@ -5,23 +5,30 @@
 //! each other. This crate knows nothing of chats, files on disk, settings or HTTP, and only `llama.rs` knows llama.cpp.
 
 pub mod backend;
+pub mod constrain;
 pub mod error;
 pub mod event;
 pub mod fake;
 pub mod llama;
+pub mod load;
 pub mod local;
 pub mod protocol;
 pub mod request;
+pub mod sampling;
 pub mod scheduler;
 pub mod stops;
 pub mod supervisor;
 pub mod template;
+pub mod tools;
 pub mod utf8;
 pub mod worker;
 
 pub use error::Error;
 pub use event::{Event, FinishReason, ModelInfo, State, Summary};
-pub use request::{LoadSpec, Message, Prompt, Request, Role, Sampling};
+pub use load::{KvType, Limits, LoadSpec, Purpose, StateSpec};
+pub use request::{Message, Overflow, Priority, Prompt, Request, Role};
+pub use sampling::Sampling;
+pub use tools::{Tool, ToolCall, ToolChoice};
 
 use std::sync::Arc;
 
@@ -34,6 +41,9 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Queues a request. Never blocks and never fails: what goes wrong arrives as [`Event::Failed`].
     fn generate(&self, request: Request) -> Generation;
+
+    /// Changes what holds from the next step on, for requests in flight too.
+    fn limit(&self, limits: Limits);
 
     /// Ends the engine and frees its memory; requests in flight fail with [`Error::ShutDown`].
     fn shut_down(&self);

@@ -4,6 +4,8 @@
 //! [`crate::Request::validate`], token counts by the scheduler. Model and context are dropped in order before the process
 //! ends, because Metal asserts at exit that its buffers are gone.
 
+mod sampling;
+
 use std::num::NonZeroU32;
 
 use llama_cpp_2::context::LlamaContext;
@@ -253,58 +255,11 @@ impl Backend for Llama<'_> {
     fn start_sampling(&mut self, sampling: &Sampling, prompt: &[Token]) {
         let window = prompt.len().saturating_sub(sampling.repeat_last_n as usize);
         let recent = prompt[window..].iter().map(|t| LlamaToken(*t));
-        self.sampler = sampler(sampling, self.model.n_vocab()).with_tokens(recent);
+        self.sampler = sampling::chain(sampling, self.model.n_vocab()).with_tokens(recent);
     }
 
     fn sample(&mut self) -> Result<Token, Error> {
         // -1 is the last token of the batch, the only one with logits. The call also feeds the token to the penalties.
         Ok(self.sampler.sample(&self.context, -1).0)
     }
-}
-
-/// The sampler chain for `sampling`, in the order that llama.cpp's own programs use.
-fn sampler(sampling: &Sampling, vocabulary: i32) -> LlamaSampler {
-    let mut chain = Vec::with_capacity(7);
-    #[allow(clippy::float_cmp)] // Exactly 1 and 0 are the values that switch a penalty off.
-    let penalised = sampling.repeat_penalty != 1.0
-        || sampling.presence_penalty != 0.0
-        || sampling.frequency_penalty != 0.0;
-    if penalised && sampling.repeat_last_n > 0 {
-        chain.push(LlamaSampler::penalties(
-            vocabulary,
-            sampling.repeat_last_n as i32,
-            sampling.repeat_penalty,
-            sampling.frequency_penalty,
-            sampling.presence_penalty,
-        ));
-    }
-    if sampling.temperature == 0.0 {
-        chain.push(LlamaSampler::greedy());
-        return LlamaSampler::chain_simple(chain);
-    }
-    if sampling.top_k > 0 {
-        chain.push(LlamaSampler::top_k(
-            sampling.top_k.min(vocabulary as u32) as i32
-        ));
-    }
-    if sampling.typical_p < 1.0 {
-        chain.push(LlamaSampler::typical(sampling.typical_p, 1));
-    }
-    if sampling.top_p < 1.0 {
-        chain.push(LlamaSampler::top_p(sampling.top_p, 1));
-    }
-    if sampling.min_p > 0.0 {
-        chain.push(LlamaSampler::min_p(sampling.min_p, 1));
-    }
-    chain.push(LlamaSampler::temp(sampling.temperature));
-    chain.push(LlamaSampler::dist(
-        sampling.seed.unwrap_or_else(random_seed),
-    ));
-    LlamaSampler::chain_simple(chain)
-}
-
-/// A seed that differs between requests; the standard library's hasher keys are drawn from the system.
-fn random_seed() -> u32 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(std::time::Instant::now()) as u32
 }

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::backend::Backend;
 use crate::scheduler::{self, Progress, Work};
-use crate::{Cancel, Engine, Error, Event, Generation, Request, State};
+use crate::{Cancel, Engine, Error, Event, Generation, Limits, Request, State};
 
 type Listeners = Arc<Mutex<HashMap<u64, mpsc::UnboundedSender<Event>>>>;
 
@@ -123,6 +123,10 @@ impl Engine for Local {
                 let _ = work.send(Work::Cancel { id });
             }),
         }
+    }
+
+    fn limit(&self, limits: Limits) {
+        let _ = self.work.send(Work::Limit { limits });
     }
 
     fn shut_down(&self) {

@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use crate::{Error, Event, LoadSpec, ModelInfo, Request};
+use crate::{Error, Event, Limits, LoadSpec, ModelInfo, Request};
 
 /// First number the child sends; both sides come from one executable, so a difference means a broken installation.
 pub const VERSION: u32 = 1;
@@ -28,6 +28,10 @@ pub enum ToChild {
     },
     Cancel {
         id: u64,
+    },
+    /// Changes what holds from the next step on.
+    Limit {
+        limits: Limits,
     },
     ShutDown,
 }

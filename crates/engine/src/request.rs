@@ -1,10 +1,11 @@
-//! What is asked of an engine: which model to load and what to generate, with the limits of every number.
-
-use std::path::PathBuf;
+//! What is asked of an engine: one generation, with the limits of every number.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::constrain::Constraint;
+use crate::sampling::Sampling;
+use crate::tools::{Tool, ToolCall, ToolChoice};
 
 /// Upper limit of a prompt in bytes, checked before the tokeniser sees it: llama.cpp counts in 32 bits.
 pub const MAX_PROMPT_BYTES: usize = 16 * 1024 * 1024;
@@ -13,33 +14,6 @@ pub const MAX_STOPS: usize = 16;
 /// Upper limit of one stop string in bytes.
 pub const MAX_STOP_BYTES: usize = 256;
 
-/// Which model to load, and how.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LoadSpec {
-    /// A file that the caller has validated.
-    pub path: PathBuf,
-    /// Context window in tokens; `None` takes the trained length, at most [`LoadSpec::DEFAULT_CONTEXT`].
-    pub context_tokens: Option<u32>,
-    /// Threads for decode; `None` leaves the choice to llama.cpp.
-    pub threads: Option<u32>,
-    /// Whether layers may go to the GPU.
-    pub offload: bool,
-}
-
-impl LoadSpec {
-    /// Context window when nothing else is asked for, in tokens.
-    pub const DEFAULT_CONTEXT: u32 = 8192;
-
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: path.into(),
-            context_tokens: None,
-            threads: None,
-            offload: true,
-        }
-    }
-}
-
 /// Who said a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -47,6 +21,8 @@ pub enum Role {
     System,
     User,
     Assistant,
+    /// The result of a tool call.
+    Tool,
 }
 
 /// One message of a conversation.
@@ -54,6 +30,15 @@ pub enum Role {
 pub struct Message {
     pub role: Role,
     pub content: String,
+    /// What the assistant thought before it answered; templates decide whether the model sees it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<String>,
+    /// What the assistant asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+    /// Which call a message of [`Role::Tool`] answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<String>,
 }
 
 impl Message {
@@ -61,6 +46,9 @@ impl Message {
         Self {
             role,
             content: content.into(),
+            reasoning: None,
+            tool_calls: Vec::new(),
+            tool_call_id: None,
         }
     }
 }
@@ -75,6 +63,32 @@ pub enum Prompt {
     Text(String),
 }
 
+/// Whose work it is. The order is the order of service.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// Somebody looks at the answer as it comes.
+    #[default]
+    Interactive,
+    /// A program waits for it.
+    Api,
+    /// Nobody waits: titles, indexing, reading ahead.
+    Background,
+}
+
+/// What to do with a conversation that is longer than the context window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overflow {
+    /// Fail with both numbers.
+    #[default]
+    Refuse,
+    /// Leave out the oldest turns. The system prompt and the last turns stay; [`crate::Event::Started`] says what was cut.
+    Cut,
+}
+
 /// One generation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Request {
@@ -86,17 +100,62 @@ pub struct Request {
     pub stop: Vec<String>,
     /// Goes on after the model ended its turn. For measurements.
     pub ignore_eos: bool,
+    #[serde(default)]
+    pub priority: Priority,
+    #[serde(default)]
+    pub overflow: Overflow,
+    /// Goes on when the window is full: the older half of what was generated is forgotten. Off by default, because answers get odd.
+    #[serde(default)]
+    pub shift: bool,
+    /// Name under which the KV state is kept on disk when the engine is idle; `None` keeps nothing.
+    #[serde(default)]
+    pub conversation: Option<String>,
+    /// Only reads the prompt into the KV cache, ahead of the request that will need it.
+    #[serde(default)]
+    pub read_ahead: bool,
+    /// What the answer must conform to.
+    #[serde(default)]
+    pub constraint: Option<Constraint>,
+    /// What the model may call.
+    #[serde(default)]
+    pub tools: Vec<Tool>,
+    #[serde(default)]
+    pub tool_choice: ToolChoice,
+    /// Sends thoughts and tool calls as events of their own instead of as text.
+    #[serde(default)]
+    pub parse: bool,
+    /// Whether a model that can think before it answers does so; `None` leaves it to its template.
+    #[serde(default)]
+    pub thinking: Option<bool>,
 }
 
 impl Request {
-    pub fn chat(messages: Vec<Message>) -> Self {
+    pub fn new(prompt: Prompt) -> Self {
         Self {
-            prompt: Prompt::Chat(messages),
+            prompt,
             sampling: Sampling::default(),
             max_tokens: None,
             stop: Vec::new(),
             ignore_eos: false,
+            priority: Priority::default(),
+            overflow: Overflow::default(),
+            shift: false,
+            conversation: None,
+            read_ahead: false,
+            constraint: None,
+            tools: Vec::new(),
+            tool_choice: ToolChoice::default(),
+            parse: false,
+            thinking: None,
         }
+    }
+
+    pub fn chat(messages: Vec<Message>) -> Self {
+        Self::new(Prompt::Chat(messages))
+    }
+
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::new(Prompt::Text(text.into()))
     }
 
     /// Checks every number and length against its limit.
@@ -137,92 +196,7 @@ impl Request {
     }
 }
 
-/// How the next token is chosen. The order is the one of llama.cpp: penalties, top_k, typical_p, top_p, min_p, temperature.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Sampling {
-    /// 0 takes the likeliest token; range 0 to 2.
-    pub temperature: f32,
-    /// 0 is off.
-    pub top_k: u32,
-    /// 1 is off.
-    pub top_p: f32,
-    /// 0 is off.
-    pub min_p: f32,
-    /// 1 is off.
-    pub typical_p: f32,
-    /// 1 is off.
-    pub repeat_penalty: f32,
-    /// How many of the last tokens the penalties look at.
-    pub repeat_last_n: u32,
-    /// 0 is off.
-    pub presence_penalty: f32,
-    /// 0 is off.
-    pub frequency_penalty: f32,
-    /// Same seed, same text on the same machine; `None` draws one.
-    pub seed: Option<u32>,
-}
-
-impl Default for Sampling {
-    fn default() -> Self {
-        Self {
-            temperature: 0.3,
-            top_k: 40,
-            top_p: 0.9,
-            min_p: 0.0,
-            typical_p: 1.0,
-            repeat_penalty: 1.0,
-            repeat_last_n: 64,
-            presence_penalty: 0.0,
-            frequency_penalty: 0.0,
-            seed: None,
-        }
-    }
-}
-
-impl Sampling {
-    /// Always the likeliest token.
-    pub fn greedy() -> Self {
-        Self {
-            temperature: 0.0,
-            ..Self::default()
-        }
-    }
-
-    fn validate(&self) -> Result<(), Error> {
-        for (field, value, low, high) in [
-            ("temperature", self.temperature, 0.0, 2.0),
-            ("top_p", self.top_p, 0.0, 1.0),
-            ("min_p", self.min_p, 0.0, 1.0),
-            ("typical_p", self.typical_p, 0.0, 1.0),
-            ("repeat_penalty", self.repeat_penalty, 0.1, 10.0),
-            ("presence_penalty", self.presence_penalty, -2.0, 2.0),
-            ("frequency_penalty", self.frequency_penalty, -2.0, 2.0),
-        ] {
-            // Written so that NaN fails.
-            if !(value >= low && value <= high) {
-                return Err(invalid(
-                    field,
-                    format!("must be between {low} and {high}, not {value}"),
-                ));
-            }
-        }
-        for (field, value, high) in [
-            ("top_k", self.top_k, 1_000_000),
-            ("repeat_last_n", self.repeat_last_n, 65_536),
-        ] {
-            if value > high {
-                return Err(invalid(
-                    field,
-                    format!("must be at most {high}, not {value}"),
-                ));
-            }
-        }
-        Ok(())
-    }
-}
-
-fn invalid(field: &str, reason: impl Into<String>) -> Error {
+pub(crate) fn invalid(field: &str, reason: impl Into<String>) -> Error {
     Error::InvalidRequest {
         field: field.to_owned(),
         reason: reason.into(),

@@ -11,13 +11,14 @@ use std::time::Instant;
 use crate::backend::{Backend, Token};
 use crate::stops::Stops;
 use crate::utf8::Decoder;
-use crate::{Error, Event, FinishReason, Prompt, Request, Summary};
+use crate::{Error, Event, FinishReason, Limits, Prompt, Request, Summary};
 
 /// A message to the thread that owns the model.
 #[derive(Debug)]
 pub enum Work {
     Generate { id: u64, request: Box<Request> },
     Cancel { id: u64 },
+    Limit { limits: Limits },
     ShutDown,
 }
 
@@ -73,6 +74,7 @@ pub fn run(
                 scheduler.queue.push_back((id, request, Instant::now()));
                 continue;
             }
+            Ok(Work::Limit { .. }) => continue,
             Ok(Work::Cancel { id }) => {
                 scheduler.cancel(id);
                 continue;
@@ -176,6 +178,7 @@ impl Scheduler<'_> {
             Event::Started {
                 prompt_tokens: prompt.len() as u32,
                 cached_tokens: kept as u32,
+                cut_messages: 0,
                 notice,
             },
         );

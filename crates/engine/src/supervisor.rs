@@ -20,7 +20,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use self::child::Child;
 use crate::protocol::{self, FromChild, ToChild};
 use crate::worker::{FAKE_ARGUMENT, WORKER_ARGUMENT};
-use crate::{Cancel, Engine, Error, Event, Generation, LoadSpec, ModelInfo, Request, State};
+use crate::{
+    Cancel, Engine, Error, Event, Generation, Limits, LoadSpec, ModelInfo, Request, State,
+};
 
 /// How a child process is started and when it counts as lost.
 #[derive(Debug, Clone)]
@@ -79,6 +81,7 @@ enum Command {
     Cancel {
         id: u64,
     },
+    Limit(Limits),
     ShutDown,
 }
 
@@ -96,6 +99,7 @@ impl Supervisor {
             child_id: id_sender,
             flights: BTreeMap::new(),
             crashes: VecDeque::new(),
+            limits: Limits::default(),
         };
         tokio::spawn(task.run());
         Arc::new(Self {
@@ -139,6 +143,10 @@ impl Engine for Supervisor {
         }
     }
 
+    fn limit(&self, limits: Limits) {
+        let _ = self.commands.send(Command::Limit(limits));
+    }
+
     fn shut_down(&self) {
         let _ = self.commands.send(Command::ShutDown);
     }
@@ -167,6 +175,8 @@ struct Task {
     child_id: watch::Sender<Option<u32>>,
     flights: BTreeMap<u64, Flight>,
     crashes: VecDeque<Instant>,
+    /// Kept for the next child too.
+    limits: Limits,
 }
 
 impl Task {
@@ -223,6 +233,7 @@ impl Task {
             match self.inbox.recv().await {
                 None | Some(Command::ShutDown) => return false,
                 Some(Command::Cancel { .. }) => {}
+                Some(Command::Limit(limits)) => self.limits = limits,
                 Some(Command::Generate {
                     id,
                     request,
@@ -338,6 +349,9 @@ impl Task {
             FromChild::LoadFailed { error } => return Some(Outcome::Refused(error)),
             FromChild::Ready { info } => {
                 watch.info = Some(info);
+                if self.limits != Limits::default() {
+                    self.send_limits(child);
+                }
                 self.send_waiting(child);
                 self.publish(watch.info.as_ref());
             }
@@ -394,8 +408,19 @@ impl Task {
                 }
                 None => {}
             },
+            Command::Limit(limits) => {
+                self.limits = limits;
+                if info.is_some() {
+                    self.send_limits(child);
+                }
+            }
             Command::ShutDown => {}
         }
+    }
+
+    fn send_limits(&self, child: &Child) {
+        let limits = self.limits;
+        let _ = child.send(&ToChild::Limit { limits });
     }
 
     /// Sends what has not been sent. A request that does not fit a frame fails here.

@@ -145,6 +145,7 @@ fn chatml(messages: &[Message]) -> String {
             crate::Role::System => "system",
             crate::Role::User => "user",
             crate::Role::Assistant => "assistant",
+            crate::Role::Tool => "tool",
         };
         for part in ["<|im_start|>", role, "\n", &message.content, "<|im_end|>\n"] {
             prompt.push_str(part);

@@ -149,6 +149,7 @@ fn read_requests(input: &mut impl io::Read, work: &Sender<Work>, parent_gone: &A
         let message = match protocol::read(input) {
             Ok(Some(ToChild::Generate { id, request })) => Work::Generate { id, request },
             Ok(Some(ToChild::Cancel { id })) => Work::Cancel { id },
+            Ok(Some(ToChild::Limit { limits })) => Work::Limit { limits },
             Ok(Some(ToChild::Load { .. })) => continue,
             Ok(Some(ToChild::ShutDown) | None) | Err(_) => break,
         };

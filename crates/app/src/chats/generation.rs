@@ -113,12 +113,14 @@ impl Writer<'_> {
             });
             tokio::select! {
                 event = generation.events.recv() => match event {
-                    Some(Event::Started { notice, cached_tokens, prompt_tokens }) => {
+                    Some(Event::Started { notice, cached_tokens, prompt_tokens, .. }) => {
                         self.facts.notice = self.facts.notice.take().or(notice);
                         self.live.set_phase(Phase::Prefill { done: cached_tokens, total: prompt_tokens });
                     }
                     Some(Event::Prefill { done, total }) => self.live.set_phase(Phase::Prefill { done, total }),
                     Some(Event::Text { text }) => self.live.append(&text),
+                    // Only for requests that ask for them.
+                    Some(Event::Reasoning { .. } | Event::ToolCall { .. } | Event::ToolArguments { .. }) => {}
                     Some(Event::Finished(summary)) => return Ok(End::Finished(summary)),
                     Some(Event::Failed(error)) => return Ok(End::Failed(error.into())),
                     None => return Ok(End::Failed(engine::Error::ShutDown.into())),
@@ -205,7 +207,7 @@ impl Writer<'_> {
             End::Finished(summary) => {
                 finish.status = match summary.reason {
                     engine::FinishReason::Cancelled => Status::Stopped,
-                    engine::FinishReason::Stop | engine::FinishReason::Length => Status::Complete,
+                    _ => Status::Complete,
                 };
                 finish.prompt_tokens = Some(summary.prompt_tokens);
                 finish.cached_tokens = Some(summary.cached_tokens);
@@ -213,7 +215,9 @@ impl Writer<'_> {
                 finish.ttft_ms = (summary.tokens > 0).then_some(summary.ttft_ms);
                 finish.tokens_per_second = summary.tokens_per_second();
                 finish.finish_reason = Some(match summary.reason {
-                    engine::FinishReason::Stop => FinishReason::Stop,
+                    engine::FinishReason::Stop | engine::FinishReason::ToolCalls => {
+                        FinishReason::Stop
+                    }
                     engine::FinishReason::Length => FinishReason::Length,
                     engine::FinishReason::Cancelled => FinishReason::Cancelled,
                 });

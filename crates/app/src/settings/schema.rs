@@ -202,6 +202,12 @@ impl SettingKey {
 }
 
 impl Settings {
+    /// Whether Hearth can be opened again: where there is a Dock it may hide in menu bar or Dock but not in neither; elsewhere
+    /// the window is there without a tray.
+    pub fn has_a_way_in(&self, dock: bool) -> bool {
+        !dock || self.show_in_menu_bar || self.show_in_dock
+    }
+
     pub(super) fn apply(&mut self, change: &SettingChange) {
         match change {
             SettingChange::LaunchAtLogin(value) => self.launch_at_login = *value,
@@ -333,5 +339,27 @@ fn whole(value: SettingValue) -> Result<u32, String> {
             u32::try_from(value).map_err(|_| format!("{value} is out of range"))
         }
         _ => Err("it must be a whole number".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn menu_bar_and_dock_cannot_both_be_off_where_there_is_a_dock() {
+        for (menu_bar, in_dock, dock, reachable) in [
+            (true, false, true, true),
+            (false, true, true, true),
+            (false, false, true, false),
+            (false, false, false, true),
+        ] {
+            let settings = Settings {
+                show_in_menu_bar: menu_bar,
+                show_in_dock: in_dock,
+                ..Settings::default()
+            };
+            assert_eq!(settings.has_a_way_in(dock), reachable);
+        }
     }
 }

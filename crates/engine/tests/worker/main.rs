@@ -80,7 +80,7 @@ async fn collect(mut generation: Generation) -> (String, Result<Summary, Error>)
             Event::Text { text: more } => text.push_str(&more),
             Event::Finished(summary) => return (text, Ok(summary)),
             Event::Failed(error) => return (text, Err(error)),
-            Event::Started { .. } | Event::Prefill { .. } => {}
+            _ => {}
         }
     }
     panic!("the generation ended without a last event");

@@ -1,0 +1,112 @@
+//! Which model to load and how, and the limits that may change while it runs.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Which model to load, and how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoadSpec {
+    /// A file that the caller has validated.
+    pub path: PathBuf,
+    pub purpose: Purpose,
+    /// Context window in tokens; `None` takes the trained length, at most [`LoadSpec::DEFAULT_CONTEXT`].
+    pub context_tokens: Option<u32>,
+    /// Threads for decode; `None` leaves the choice to llama.cpp.
+    pub threads: Option<u32>,
+    /// Whether layers may go to the GPU.
+    pub offload: bool,
+    pub kv_type: KvType,
+    /// How many requests are computed at the same time, besides one that is kept for [`crate::Priority::Interactive`].
+    pub slots: u32,
+    /// Where the KV state of conversations is kept; `None` keeps nothing.
+    pub state: Option<StateSpec>,
+    /// LoRA adapters with their strength, 1 being full. Files that the caller has validated.
+    pub adapters: Vec<(PathBuf, f32)>,
+}
+
+impl LoadSpec {
+    /// Context window when nothing else is asked for, in tokens.
+    pub const DEFAULT_CONTEXT: u32 = 8192;
+    /// Requests at the same time when nothing else is asked for.
+    pub const DEFAULT_SLOTS: u32 = 4;
+    /// Most requests at the same time.
+    pub const MAX_SLOTS: u32 = 16;
+
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            purpose: Purpose::default(),
+            context_tokens: None,
+            threads: None,
+            offload: true,
+            kv_type: KvType::default(),
+            slots: Self::DEFAULT_SLOTS,
+            state: None,
+            adapters: Vec::new(),
+        }
+    }
+}
+
+/// What a loaded model is for: the context is built differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    #[default]
+    Generate,
+    Embed,
+    Rerank,
+}
+
+/// Number format of the KV cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KvType {
+    #[default]
+    F16,
+    Q8_0,
+    Q4_0,
+}
+
+/// Where KV states lie and how much they may take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateSpec {
+    /// A folder that belongs to Hearth alone.
+    pub folder: PathBuf,
+    /// Names the model's weights: a state of other weights is never used.
+    pub model: String,
+    /// The oldest states beyond this are deleted, in bytes.
+    pub cap_bytes: u64,
+}
+
+/// Limits that change while the model runs, without loading it again.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Threads for decode; `None` leaves it as it was loaded.
+    pub threads: Option<u32>,
+    /// Share of the time in which the engine computes, 0.05 to 1; the rest it sleeps.
+    pub duty: f32,
+    /// How long a running stream may wait for its next token while a prompt is read, in milliseconds.
+    pub step_ms: u32,
+    /// Requests at the same time, at most those of [`LoadSpec::slots`].
+    pub slots: Option<u32>,
+    /// Whether work of [`crate::Priority::Background`] is served.
+    pub background: bool,
+}
+
+impl Limits {
+    /// The default of [`Limits::step_ms`]: SPEC row E4.
+    pub const STEP_MS: u32 = 100;
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            threads: None,
+            duty: 1.0,
+            step_ms: Self::STEP_MS,
+            slots: None,
+            background: true,
+        }
+    }
+}
