@@ -1,11 +1,46 @@
-//! What the scheduler needs from a model: tokens in, tokens out, one KV cache. Implemented by llama.cpp and by the fake.
+//! What the scheduler needs from a model: tokens in, tokens out, one KV cache that many sequences share. Implemented by llama.cpp,
+//! by the fake and by the model of costs that the scheduler is tested with.
 
-use crate::{Error, ModelInfo, Sampling, template::Template};
+use std::time::Instant;
+
+use crate::{Error, ModelInfo, Request, template::Template};
 
 /// A token id of the model's vocabulary.
 pub type Token = i32;
 
-/// A loaded model with one sequence of KV cache. All calls come from one thread.
+/// Names a sequence of KV cache entries, 0 to [`Backend::sequences`] - 1.
+pub type Sequence = u32;
+
+/// One token to compute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Input {
+    pub token: Token,
+    /// Place in its sequence, from 0.
+    pub position: u32,
+    pub sequence: Sequence,
+    /// Whether [`Backend::sample`] follows.
+    pub wants_logits: bool,
+}
+
+/// How much of one sequence another one can begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reuse {
+    /// Any prefix.
+    Prefix,
+    /// All of it or nothing: recurrent models keep one state, not one per position.
+    Whole,
+}
+
+/// Why a batch was not computed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DecodeError {
+    /// The KV cache has no room for the batch; nothing was changed.
+    Full,
+    /// The sequences of the batch are in an unknown state now.
+    Failed(Error),
+}
+
+/// A loaded model. All calls come from one thread.
 pub trait Backend {
     fn info(&self) -> &ModelInfo;
 
@@ -20,19 +55,54 @@ pub trait Backend {
     /// Whether the token ends the model's turn.
     fn is_end(&self, token: Token) -> bool;
 
-    /// Most tokens that [`Backend::decode`] takes at once; also the grain of cancelling a prefill.
-    fn chunk_tokens(&self) -> usize;
+    /// Most tokens that [`Backend::decode`] takes at once.
+    fn batch_tokens(&self) -> usize;
 
-    /// Drops everything from position `length` on; returns how many positions are left (less when the model cannot cut there).
-    fn truncate(&mut self, length: usize) -> usize;
+    /// How many sequences there are, at most 64.
+    fn sequences(&self) -> u32;
 
-    /// Computes `tokens` at `position`. When `want_logits`, [`Backend::sample`] may follow.
-    fn decode(&mut self, tokens: &[Token], position: usize, want_logits: bool)
-    -> Result<(), Error>;
+    /// How many positions the KV cache holds over all sequences; a position that sequences share counts once.
+    fn cells(&self) -> usize;
 
-    /// Starts a new sampler; `prompt` feeds the penalties.
-    fn start_sampling(&mut self, sampling: &Sampling, prompt: &[Token]);
+    fn reuse(&self) -> Reuse;
 
-    /// Chooses the next token from the last logits.
-    fn sample(&mut self) -> Result<Token, Error>;
+    /// Lets the empty sequence `to` begin with the first `length` positions of `from`, at no cost.
+    fn copy(&mut self, from: Sequence, to: Sequence, length: usize);
+
+    /// Drops everything from position `length` on. When the model cannot cut there the sequence is emptied and the result is `false`.
+    fn truncate(&mut self, sequence: Sequence, length: usize) -> bool;
+
+    /// Drops the positions `from..to` and moves what follows down to `from`; `false` when the model cannot (nothing changed then).
+    fn shift(&mut self, sequence: Sequence, from: usize, to: usize) -> bool;
+
+    /// Computes a batch.
+    fn decode(&mut self, batch: &[Input]) -> Result<(), DecodeError>;
+
+    /// Starts the sampler of `slot` for a request; `prompt` feeds the penalties.
+    fn start_sampling(
+        &mut self,
+        slot: usize,
+        request: &Request,
+        prompt: &[Token],
+    ) -> Result<(), Error>;
+
+    /// Chooses the next token for `slot` from the logits of entry `index` of the last batch, and tells the sampler.
+    fn sample(&mut self, slot: usize, index: usize) -> Result<Token, Error>;
+
+    /// Names everything besides the weights that the bytes of [`Backend::export`] depend on.
+    fn state_layout(&self) -> String;
+
+    /// The KV entries of a sequence as bytes; `None` when the model cannot give them.
+    fn export(&mut self, sequence: Sequence) -> Option<Vec<u8>>;
+
+    /// Fills an empty sequence with what [`Backend::export`] gave for `length` positions; `false` leaves it empty.
+    fn import(&mut self, sequence: Sequence, state: &[u8], length: usize) -> bool;
+
+    /// Computes with another number of threads from the next batch on.
+    fn set_threads(&mut self, threads: u32) -> Result<(), Error>;
+
+    /// The time by which steps are measured.
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
 }

@@ -3,11 +3,12 @@
 //! It speaks through the same scheduler and the same pipe as llama.cpp. Each byte of text is a token. The last user message
 //! decides what happens: it is repeated, unless it is a command such as `!say hello`, `!slow 20 words`, `!abort` or `!error`.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::backend::{Backend, Token};
+use crate::backend::{Backend, DecodeError, Input, Reuse, Sequence, Token};
 use crate::template::Template;
-use crate::{Error, ModelInfo, Sampling};
+use crate::{Error, ModelInfo, Request};
 
 const END: Token = 256;
 const USER: &str = "<|im_start|>user\n";
@@ -18,8 +19,13 @@ const TURN_END: &str = "<|im_end|>";
 pub struct Fake {
     info: ModelInfo,
     template: Template,
-    prompt: Vec<Token>,
-    reply: Vec<u8>,
+    replies: HashMap<usize, Reply>,
+}
+
+/// What one slot will say.
+#[derive(Debug)]
+struct Reply {
+    bytes: Vec<u8>,
     sent: usize,
     delay: Duration,
     command: Command,
@@ -54,35 +60,32 @@ impl Fake {
                 threads: 1,
             },
             template: Template::new(Some(chatml), "", ""),
-            prompt: Vec::new(),
-            reply: Vec::new(),
-            sent: 0,
-            delay: Duration::ZERO,
-            command: Command::None,
+            replies: HashMap::new(),
         }
     }
+}
 
+impl Reply {
     /// Reads the command out of the prompt.
-    fn plan(&mut self) {
-        let bytes: Vec<u8> = self.prompt.iter().map(|t| *t as u8).collect();
+    fn plan(prompt: &[Token]) -> Self {
+        let bytes: Vec<u8> = prompt.iter().map(|t| *t as u8).collect();
         let text = String::from_utf8_lossy(&bytes);
         let user = text
             .rsplit_once(USER)
             .map_or(text.as_ref(), |(_, rest)| rest);
         let user = user.split(TURN_END).next().unwrap_or_default();
-        self.delay = Duration::ZERO;
-        self.command = Command::None;
+        let (mut delay, mut strikes) = (Duration::ZERO, Command::None);
         let (command, rest) = user.split_once(' ').unwrap_or((user, ""));
         let reply = match command {
             "!say" => rest.to_owned(),
             "!slow" => {
                 let (ms, rest) = rest.split_once(' ').unwrap_or((rest, ""));
-                self.delay = Duration::from_millis(ms.parse().unwrap_or(10));
+                delay = Duration::from_millis(ms.parse().unwrap_or(10));
                 rest.to_owned()
             }
             "!prompt" => text.to_string(),
             _ => {
-                self.command = match command {
+                strikes = match command {
                     "!abort" => Command::Abort,
                     "!exit" => Command::Exit,
                     "!hang" => Command::Hang,
@@ -93,8 +96,12 @@ impl Fake {
                 format!("You said: {user}")
             }
         };
-        self.reply = reply.into_bytes();
-        self.sent = 0;
+        Self {
+            bytes: reply.into_bytes(),
+            sent: 0,
+            delay,
+            command: strikes,
+        }
     }
 }
 
@@ -119,33 +126,54 @@ impl Backend for Fake {
         token == END
     }
 
-    fn chunk_tokens(&self) -> usize {
+    fn batch_tokens(&self) -> usize {
         512
     }
 
-    fn truncate(&mut self, length: usize) -> usize {
-        length
+    fn sequences(&self) -> u32 {
+        16
     }
 
-    fn decode(
-        &mut self,
-        _tokens: &[Token],
-        _position: usize,
-        _want_logits: bool,
-    ) -> Result<(), Error> {
-        std::thread::sleep(self.delay);
+    fn cells(&self) -> usize {
+        2 * self.info.context_tokens as usize
+    }
+
+    fn reuse(&self) -> Reuse {
+        Reuse::Prefix
+    }
+
+    fn copy(&mut self, _from: Sequence, _to: Sequence, _length: usize) {}
+
+    fn truncate(&mut self, _sequence: Sequence, _length: usize) -> bool {
+        true
+    }
+
+    fn shift(&mut self, _sequence: Sequence, _from: usize, _to: usize) -> bool {
+        true
+    }
+
+    fn decode(&mut self, _batch: &[Input]) -> Result<(), DecodeError> {
         Ok(())
     }
 
-    fn start_sampling(&mut self, _sampling: &Sampling, prompt: &[Token]) {
-        self.prompt = prompt.to_vec();
-        self.plan();
+    fn start_sampling(
+        &mut self,
+        slot: usize,
+        _request: &Request,
+        prompt: &[Token],
+    ) -> Result<(), Error> {
+        self.replies.insert(slot, Reply::plan(prompt));
+        Ok(())
     }
 
-    fn sample(&mut self) -> Result<Token, Error> {
+    fn sample(&mut self, slot: usize, _index: usize) -> Result<Token, Error> {
+        let Some(reply) = self.replies.get_mut(&slot) else {
+            return Ok(END);
+        };
+        std::thread::sleep(reply.delay);
         // A command strikes in the middle of the reply, so that there is something to lose.
-        if self.sent == self.reply.len() / 2 {
-            match self.command {
+        if reply.sent == reply.bytes.len() / 2 {
+            match reply.command {
                 Command::None => {}
                 Command::Abort => std::process::abort(),
                 #[allow(clippy::exit)] // Stands for a crash.
@@ -161,8 +189,25 @@ impl Backend for Fake {
                 }
             }
         }
-        let token = self.reply.get(self.sent).map_or(END, |b| Token::from(*b));
-        self.sent += 1;
+        let token = reply.bytes.get(reply.sent).map_or(END, |b| Token::from(*b));
+        reply.sent += 1;
         Ok(token)
+    }
+
+    fn state_layout(&self) -> String {
+        "fake".into()
+    }
+
+    fn export(&mut self, _sequence: Sequence) -> Option<Vec<u8>> {
+        Some(vec![0; 16])
+    }
+
+    fn import(&mut self, _sequence: Sequence, state: &[u8], _length: usize) -> bool {
+        state.len() == 16
+    }
+
+    fn set_threads(&mut self, threads: u32) -> Result<(), Error> {
+        self.info.threads = threads;
+        Ok(())
     }
 }

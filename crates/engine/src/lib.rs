@@ -5,13 +5,16 @@
 //! each other. This crate knows nothing of chats, files on disk, settings or HTTP, and only `llama.rs` knows llama.cpp.
 
 pub mod backend;
+pub mod cache;
 pub mod constrain;
 pub mod error;
 pub mod event;
 pub mod fake;
+pub mod kvstore;
 pub mod llama;
 pub mod load;
 pub mod local;
+pub mod prefix;
 pub mod protocol;
 pub mod request;
 pub mod sampling;

@@ -5,27 +5,31 @@
 //! ends, because Metal asserts at exit that its buffers are gone.
 
 mod sampling;
+mod state;
 
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 use llama_cpp_2::context::LlamaContext;
-use llama_cpp_2::context::params::LlamaContextParams;
+use llama_cpp_2::context::params::{KvCacheType, LlamaContextParams};
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
-use llama_cpp_2::{DecodeError, LlamaBackendDeviceType, LogOptions};
+use llama_cpp_2::{LlamaBackendDeviceType, LogOptions};
 
-use crate::backend::{Backend, Token};
+use crate::backend::{Backend, DecodeError, Input, Reuse, Sequence, Token};
 use crate::template::Template;
-use crate::{Error, LoadSpec, ModelInfo, Sampling};
+use crate::{Error, KvType, LoadSpec, ModelInfo, Request};
 
-/// Tokens per call of `llama_decode` and per compute graph. Also how much of a prompt is read before a cancel is seen.
+/// Tokens per call of `llama_decode` and per compute graph.
 pub const BATCH_TOKENS: u32 = 512;
-/// The one sequence of the KV cache.
-const SEQUENCE: i32 = 0;
+/// Part of the name of a saved state: another version may lay it out in another way.
+const LLAMA_VERSION: &str = "0.1.160";
+/// Sequences that are kept for later prompts, beside those that streams use. Names cost next to nothing; KV entries are shared.
+const KEPT_SEQUENCES: u32 = 24;
 
 /// Loads the model of `spec`, hands it to `serve` and frees everything afterwards.
 ///
@@ -67,13 +71,37 @@ pub fn with_model<R>(
     let mut llama = Llama {
         template: template_of(&model),
         batch: LlamaBatch::new(BATCH_TOKENS as usize, 1),
-        sampler: LlamaSampler::greedy(),
+        samplers: HashMap::new(),
         bos: token_text(&model, model.vocab().bos()),
+        spec: spec.clone(),
+        backend: &backend,
         model: &model,
         context,
         info,
     };
     Ok(serve(&mut llama))
+}
+
+/// Streams at the same time, one more than asked for, and what is kept. A recurrent model has a whole state for each sequence.
+fn sequences(spec: &LoadSpec, model: &LlamaModel) -> u32 {
+    let streams = spec.slots.clamp(1, LoadSpec::MAX_SLOTS) + 1;
+    if is_recurrent(model) {
+        streams + 1
+    } else {
+        streams + KEPT_SEQUENCES
+    }
+}
+
+fn is_recurrent(model: &LlamaModel) -> bool {
+    model.is_recurrent() || model.is_hybrid()
+}
+
+fn kv_type(wanted: KvType) -> KvCacheType {
+    match wanted {
+        KvType::F16 => KvCacheType::F16,
+        KvType::Q8_0 => KvCacheType::Q8_0,
+        KvType::Q4_0 => KvCacheType::Q4_0,
+    }
 }
 
 fn context_params(spec: &LoadSpec, model: &LlamaModel, threads: u32) -> LlamaContextParams {
@@ -88,6 +116,11 @@ fn context_params(spec: &LoadSpec, model: &LlamaModel, threads: u32) -> LlamaCon
         .with_n_ctx(NonZeroU32::new(context))
         .with_n_batch(BATCH_TOKENS)
         .with_n_ubatch(BATCH_TOKENS)
+        .with_n_seq_max(sequences(spec, model))
+        // One pool of positions for all sequences: that is what lets them share a prefix at no cost.
+        .with_kv_unified(true)
+        .with_type_k(kv_type(spec.kv_type))
+        .with_type_v(kv_type(spec.kv_type))
         .with_n_threads(threads as i32)
         .with_n_threads_batch(threads as i32)
         .with_no_perf(true)
@@ -171,8 +204,10 @@ impl Offload {
 struct Llama<'m> {
     context: LlamaContext<'m>,
     model: &'m LlamaModel,
+    backend: &'m LlamaBackend,
+    spec: LoadSpec,
     batch: LlamaBatch<'m>,
-    sampler: LlamaSampler,
+    samplers: HashMap<usize, LlamaSampler>,
     template: Template,
     bos: String,
     info: ModelInfo,
@@ -205,61 +240,148 @@ impl Backend for Llama<'_> {
         self.model.vocab().is_eog(LlamaToken(token))
     }
 
-    fn chunk_tokens(&self) -> usize {
+    fn batch_tokens(&self) -> usize {
         BATCH_TOKENS as usize
     }
 
-    fn truncate(&mut self, length: usize) -> usize {
-        let cut = self
-            .context
-            .clear_kv_cache_seq(Some(SEQUENCE as u32), Some(length as u32), None);
-        // Recurrent and hybrid models cannot cut in the middle.
-        let left = self.context.kv_cache_seq_pos_max(SEQUENCE) + 1;
-        if matches!(cut, Ok(true)) && left == length as i32 {
-            return length;
-        }
-        self.context.clear_kv_cache();
-        0
+    fn sequences(&self) -> u32 {
+        sequences(&self.spec, self.model)
     }
 
-    fn decode(
-        &mut self,
-        tokens: &[Token],
-        position: usize,
-        want_logits: bool,
-    ) -> Result<(), Error> {
+    fn cells(&self) -> usize {
+        self.context.n_ctx() as usize
+    }
+
+    fn reuse(&self) -> Reuse {
+        if is_recurrent(self.model) {
+            Reuse::Whole
+        } else {
+            Reuse::Prefix
+        }
+    }
+
+    fn copy(&mut self, from: Sequence, to: Sequence, length: usize) {
+        // A recurrent state has no positions: it is copied as a whole, which is all that is asked for then.
+        let end = (self.reuse() == Reuse::Prefix).then_some(length as u32);
+        if let Err(error) =
+            self.context
+                .kv_cache_seq_cp(from as i32, to as i32, end.map(|_| 0), end)
+        {
+            tracing::warn!(%error, "a sequence of the KV cache could not be copied");
+        }
+    }
+
+    fn truncate(&mut self, sequence: Sequence, length: usize) -> bool {
+        let from = (length > 0).then_some(length as u32);
+        let cut = self.context.clear_kv_cache_seq(Some(sequence), from, None);
+        if matches!(cut, Ok(true)) && self.length(sequence) == length {
+            return true;
+        }
+        let _ = self.context.clear_kv_cache_seq(Some(sequence), None, None);
+        length == 0
+    }
+
+    fn shift(&mut self, sequence: Sequence, from: usize, to: usize) -> bool {
+        if self.reuse() == Reuse::Whole || self.model.rope_type().is_none() {
+            return false;
+        }
+        let (id, first, last) = (sequence as i32, from as u32, to as u32);
+        self.context
+            .kv_cache_seq_rm(id, Some(first), Some(last))
+            .is_ok()
+            && self
+                .context
+                .kv_cache_seq_add(id, Some(last), None, first as i32 - last as i32)
+                .is_ok()
+    }
+
+    fn decode(&mut self, batch: &[Input]) -> Result<(), DecodeError> {
+        let failed = |reason: String| DecodeError::Failed(Error::Backend { reason });
         self.batch.clear();
-        for (i, token) in tokens.iter().enumerate() {
-            let logits = want_logits && i + 1 == tokens.len();
+        for input in batch {
             self.batch
                 .add(
-                    LlamaToken(*token),
-                    (position + i) as i32,
-                    &[SEQUENCE],
-                    logits,
+                    LlamaToken(input.token),
+                    input.position as i32,
+                    &[input.sequence as i32],
+                    input.wants_logits,
                 )
-                .map_err(|e| Error::Backend {
-                    reason: e.to_string(),
-                })?;
+                .map_err(|e| failed(e.to_string()))?;
         }
         self.context.decode(&mut self.batch).map_err(|e| match e {
-            DecodeError::NoKvCacheSlot => Error::OutOfMemory {
-                reason: "the KV cache has no room left".into(),
-            },
-            other => Error::Backend {
-                reason: other.to_string(),
-            },
+            llama_cpp_2::DecodeError::NoKvCacheSlot => DecodeError::Full,
+            other => failed(other.to_string()),
         })
     }
 
-    fn start_sampling(&mut self, sampling: &Sampling, prompt: &[Token]) {
-        let window = prompt.len().saturating_sub(sampling.repeat_last_n as usize);
-        let recent = prompt[window..].iter().map(|t| LlamaToken(*t));
-        self.sampler = sampling::chain(sampling, self.model.n_vocab()).with_tokens(recent);
+    fn start_sampling(
+        &mut self,
+        slot: usize,
+        request: &Request,
+        prompt: &[Token],
+    ) -> Result<(), Error> {
+        let last = request.sampling.repeat_last_n as usize;
+        let recent = &prompt[prompt.len().saturating_sub(last)..];
+        let chain = sampling::chain(&request.sampling, self.model.n_vocab())
+            .with_tokens(recent.iter().map(|t| LlamaToken(*t)));
+        self.samplers.insert(slot, chain);
+        Ok(())
     }
 
-    fn sample(&mut self) -> Result<Token, Error> {
-        // -1 is the last token of the batch, the only one with logits. The call also feeds the token to the penalties.
-        Ok(self.sampler.sample(&self.context, -1).0)
+    fn sample(&mut self, slot: usize, index: usize) -> Result<Token, Error> {
+        let sampler = self.samplers.get_mut(&slot).ok_or_else(|| Error::Backend {
+            reason: format!("slot {slot} has no sampler"),
+        })?;
+        Ok(sampler.sample(&self.context, index as i32).0)
+    }
+
+    fn state_layout(&self) -> String {
+        format!(
+            "llama-cpp-2 {LLAMA_VERSION}, {:?}, adapters {:?}",
+            self.spec.kv_type, self.spec.adapters
+        )
+    }
+
+    fn export(&mut self, sequence: Sequence) -> Option<Vec<u8>> {
+        state::export(&self.context, sequence as i32)
+    }
+
+    fn import(&mut self, sequence: Sequence, bytes: &[u8], length: usize) -> bool {
+        if state::import(&mut self.context, sequence as i32, bytes)
+            && self.length(sequence) == length
+        {
+            return true;
+        }
+        self.truncate(sequence, 0);
+        false
+    }
+
+    fn set_threads(&mut self, threads: u32) -> Result<(), Error> {
+        self.renew_context(threads)
+    }
+}
+
+impl Llama<'_> {
+    /// How many positions a sequence has.
+    fn length(&self, sequence: Sequence) -> usize {
+        (self.context.kv_cache_seq_pos_max(sequence as i32) + 1) as usize
+    }
+
+    /// Makes a context with another number of threads and carries the whole KV cache over: the binding cannot change the threads
+    /// of a context. The weights stay where they are.
+    fn renew_context(&mut self, threads: u32) -> Result<(), Error> {
+        let failed = |reason: String| Error::Backend { reason };
+        let params = context_params(&self.spec, self.model, threads);
+        let mut context = self
+            .model
+            .new_context(self.backend, params)
+            .map_err(|e| failed(e.to_string()))?;
+        if !state::carry_over(&self.context, &mut context) {
+            return Err(failed("the KV cache could not be carried over".into()));
+        }
+        self.context = context;
+        self.info.threads = threads;
+        self.info.offload = Offload::choose(self.spec.offload).words(threads);
+        Ok(())
     }
 }

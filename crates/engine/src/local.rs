@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::backend::Backend;
 use crate::scheduler::{self, Progress, Work};
-use crate::{Cancel, Engine, Error, Event, Generation, Limits, Request, State};
+use crate::{Cancel, Engine, Error, Event, Generation, Limits, LoadSpec, Request, State};
 
 type Listeners = Arc<Mutex<HashMap<u64, mpsc::UnboundedSender<Event>>>>;
 
@@ -73,6 +73,8 @@ fn serve(
     };
     scheduler::run(
         backend,
+        LoadSpec::DEFAULT_SLOTS,
+        None,
         mailbox,
         &Progress::default(),
         Instant::now(),

@@ -1,17 +1,40 @@
 //! Decides what the model computes next. One thread owns the model and calls [`run`]; everyone else sends it [`Work`].
 //!
-//! Between any two steps (a chunk of a prompt, or one token) the mailbox is looked at, so a cancel or a shutdown waits for
-//! one step at most. Requests are served one after the other; tokens that two prompts begin with are computed once.
+//! A step is one batch: a token for every stream that is answering, and beside them as much of the waiting prompts as does not
+//! keep anybody waiting. Between two steps the mailbox is looked at, so a cancel, a limit or a new request waits for one step at
+//! most. Prompts that begin alike are computed once: a stream takes over what any sequence of the KV cache holds, and waits for
+//! another stream that is computing what it needs too.
 
-use std::collections::VecDeque;
+mod budget;
+mod draft;
+mod plan;
+mod prompt;
+mod queue;
+mod stream;
+
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, TryRecvError};
-use std::time::Instant;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::{Duration, Instant};
 
-use crate::backend::{Backend, Token};
-use crate::stops::Stops;
-use crate::utf8::Decoder;
-use crate::{Error, Event, FinishReason, Limits, Prompt, Request, Summary};
+use crate::backend::{Backend, DecodeError};
+use crate::cache::Cache;
+use crate::kvstore::{KvStore, Saved, WORTH_TOKENS};
+use crate::{Error, Event, FinishReason, Limits, Priority, Request, Summary};
+
+use self::budget::Budget;
+use self::draft::Drafts;
+use self::plan::Plan;
+use self::queue::{Queue, Waiting};
+use self::stream::Stream;
+
+/// How long nothing must happen before conversations are written to disk.
+const QUIET: Duration = Duration::from_secs(2);
+/// How often a state that is being read from disk is looked for while nothing else runs.
+const POLL: Duration = Duration::from_millis(2);
+/// The longest sleep between two looks at the mailbox while the engine paces itself.
+const NAP: Duration = Duration::from_millis(50);
+/// Largest state that is still written when the engine ends, in bytes: the process has about a second left.
+const LAST_SAVE_BYTES: u64 = 512 * 1024 * 1024;
 
 /// A message to the thread that owns the model.
 #[derive(Debug)]
@@ -27,12 +50,12 @@ pub enum Work {
 pub struct Progress(AtomicU64);
 
 impl Progress {
-    fn begin_step(&self, started: Instant) {
+    pub(crate) fn begin_step(&self, started: Instant) {
         self.0
             .store(started.elapsed().as_millis() as u64 + 1, Ordering::Relaxed);
     }
 
-    fn idle(&self) {
+    pub(crate) fn idle(&self) {
         self.0.store(0, Ordering::Relaxed);
     }
 
@@ -45,274 +68,484 @@ impl Progress {
     }
 }
 
-/// Serves requests until told to shut down or until nobody can send any more. `emit` must not block for long.
+/// Serves requests until told to shut down or until nobody can send any more. `slots` is [`crate::LoadSpec::slots`]; `emit` must
+/// not block for long.
 pub fn run(
     backend: &mut dyn Backend,
+    slots: u32,
+    store: Option<KvStore>,
     mailbox: &Receiver<Work>,
     progress: &Progress,
     started: Instant,
     emit: &mut dyn FnMut(u64, Event),
 ) {
-    let mut scheduler = Scheduler {
-        backend,
-        emit,
-        queue: VecDeque::new(),
-        cached: Vec::new(),
-        active: None,
-    };
+    let mut scheduler = Scheduler::new(backend, slots, store, emit);
     loop {
-        let idle = scheduler.active.is_none() && scheduler.queue.is_empty();
-        let work = if idle {
-            progress.idle();
-            mailbox.recv().map_err(|_| TryRecvError::Disconnected)
-        } else {
-            mailbox.try_recv()
+        let work = match scheduler.patience() {
+            Patience::None => mailbox.try_recv(),
+            Patience::Until(limit) => {
+                progress.idle();
+                mailbox.recv_timeout(limit).map_err(|e| match e {
+                    RecvTimeoutError::Timeout => TryRecvError::Empty,
+                    RecvTimeoutError::Disconnected => TryRecvError::Disconnected,
+                })
+            }
+            Patience::Forever => {
+                progress.idle();
+                mailbox.recv().map_err(|_| TryRecvError::Disconnected)
+            }
         };
         match work {
             Ok(Work::ShutDown) | Err(TryRecvError::Disconnected) => return scheduler.shut_down(),
-            Ok(Work::Generate { id, request }) => {
-                scheduler.queue.push_back((id, request, Instant::now()));
-                continue;
+            Ok(work) => scheduler.take(work),
+            Err(TryRecvError::Empty) => {
+                progress.begin_step(started);
+                scheduler.step();
             }
-            Ok(Work::Limit { .. }) => continue,
-            Ok(Work::Cancel { id }) => {
-                scheduler.cancel(id);
-                continue;
-            }
-            Err(TryRecvError::Empty) => {}
         }
-        progress.begin_step(started);
-        scheduler.step();
     }
 }
 
-struct Scheduler<'a> {
+/// How long the mailbox may be waited for before the next step.
+enum Patience {
+    None,
+    Until(Duration),
+    Forever,
+}
+
+/// See the module text.
+pub(crate) struct Scheduler<'a> {
     backend: &'a mut dyn Backend,
     emit: &'a mut dyn FnMut(u64, Event),
-    queue: VecDeque<(u64, Box<Request>, Instant)>,
-    /// The tokens whose KV entries are in the cache, in order.
-    cached: Vec<Token>,
-    active: Option<Active>,
+    queue: Queue,
+    streams: Vec<Stream>,
+    cache: Cache,
+    store: Option<KvStore>,
+    budget: Budget,
+    drafts: Drafts,
+    limits: Limits,
+    slots: usize,
+    /// Rest that is due after the last step, as [`Limits::duty`] asks.
+    rest: Duration,
+    /// Whether the last step found nothing that it could compute.
+    stuck: bool,
+    quiet_since: Instant,
 }
 
-/// The request that has the slot.
-struct Active {
-    id: u64,
-    request: Box<Request>,
-    prompt: Vec<Token>,
-    cached_tokens: usize,
-    /// When the child took the request.
-    received: Instant,
-    prefill_began: Instant,
-    prefill_ms: f64,
-    first_token: Option<Instant>,
-    last_token: Instant,
-    tokens: u32,
-    decoder: Decoder,
-    stops: Stops,
-    /// The token to compute next; absent while the prompt is being read.
-    next: Option<Token>,
-}
-
-impl Scheduler<'_> {
-    fn step(&mut self) {
-        let result = match self.active.take() {
-            None => {
-                self.begin();
-                Ok(())
-            }
-            Some(active) if active.next.is_none() => self.prefill(active),
-            Some(active) => self.decode(active),
-        };
-        if let Err((id, error)) = result {
-            // The state of the KV cache is not known after an error: start from nothing.
-            self.backend.truncate(0);
-            self.cached.clear();
-            (self.emit)(id, Event::Failed(error));
+impl<'a> Scheduler<'a> {
+    pub(crate) fn new(
+        backend: &'a mut dyn Backend,
+        slots: u32,
+        store: Option<KvStore>,
+        emit: &'a mut dyn FnMut(u64, Event),
+    ) -> Self {
+        let now = backend.now();
+        // One sequence each, one for the interactive reserve, and the rest for what is kept.
+        let most = (backend.sequences() as usize).saturating_sub(1).max(1);
+        Self {
+            queue: Queue::default(),
+            streams: Vec::new(),
+            cache: Cache::new(backend),
+            store,
+            budget: Budget::new(backend.batch_tokens()),
+            drafts: Drafts::default(),
+            limits: Limits::default(),
+            slots: (slots as usize).clamp(1, most),
+            rest: Duration::ZERO,
+            stuck: false,
+            quiet_since: now,
+            backend,
+            emit,
         }
     }
 
-    fn begin(&mut self) {
-        let Some((id, request, received)) = self.queue.pop_front() else {
+    pub(crate) fn take(&mut self, work: Work) {
+        self.stuck = false;
+        match work {
+            Work::Generate { id, request } => self.queue.push(Waiting {
+                id,
+                request,
+                received: self.backend.now(),
+            }),
+            Work::Cancel { id } => self.cancel(id),
+            Work::Limit { limits } => self.limit(limits),
+            Work::ShutDown => {}
+        }
+    }
+
+    fn patience(&mut self) -> Patience {
+        if !self.rest.is_zero() {
+            let nap = self.rest.min(NAP);
+            self.rest -= nap;
+            return Patience::Until(nap);
+        }
+        if self.streams.is_empty() && (self.queue.is_empty() || self.stuck) {
+            return match &self.store {
+                Some(_) if self.cache.has_unsaved() => {
+                    let since = self.backend.now().duration_since(self.quiet_since);
+                    Patience::Until(QUIET.saturating_sub(since))
+                }
+                _ => Patience::Forever,
+            };
+        }
+        if !self.stuck {
+            return Patience::None;
+        }
+        if self.streams.iter().any(|s| s.restoring) {
+            Patience::Until(POLL)
+        } else {
+            Patience::Forever
+        }
+    }
+
+    /// Whether nothing is running or waiting.
+    #[cfg(test)]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.streams.is_empty() && self.queue.is_empty()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn cache(&mut self) -> (&mut Cache, &mut dyn Backend) {
+        (&mut self.cache, self.backend)
+    }
+
+    /// One batch.
+    pub(crate) fn step(&mut self) {
+        self.admit();
+        self.take_restored();
+        if self.streams.is_empty() {
+            self.stuck = true;
+            self.save_when_quiet();
+            return;
+        }
+        self.quiet_since = self.backend.now();
+        match self.plan() {
+            Some(plan) => {
+                self.stuck = false;
+                self.compute(plan);
+            }
+            None => self.stuck = !self.streams.is_empty(),
+        }
+    }
+
+    /// Gives slots to requests that wait.
+    fn admit(&mut self) {
+        let slots = self
+            .limits
+            .slots
+            .map_or(self.slots, |n| (n as usize).clamp(1, self.slots));
+        loop {
+            let total = self.streams.len();
+            let background = self.limits.background;
+            let waiting = self
+                .queue
+                .pop(self.backend.now(), |priority| match priority {
+                    // One more than the rest may have, so that the window never waits for programs.
+                    Priority::Interactive => total <= slots,
+                    Priority::Api => total < slots,
+                    Priority::Background => background && total < slots.max(2) - 1,
+                });
+            let Some(waiting) = waiting else { return };
+            self.begin(waiting);
+        }
+    }
+
+    fn begin(&mut self, waiting: Waiting) {
+        let id = waiting.id;
+        let slot = (0..)
+            .find(|n| self.streams.iter().all(|s| s.slot != *n))
+            .unwrap_or_default();
+        let prepared = prompt::prepare(self.backend, &waiting.request).and_then(|prepared| {
+            if !waiting.request.read_ahead {
+                self.backend
+                    .start_sampling(slot, &waiting.request, &prepared.tokens)?;
+            }
+            Ok(prepared)
+        });
+        let sequence = match prepared {
+            Ok(prepared) => self
+                .cache
+                .take(self.backend)
+                .map(|sequence| (prepared, sequence)),
+            Err(error) => return (self.emit)(id, Event::Failed(error)),
+        };
+        let Some((prepared, sequence)) = sequence else {
+            let reason = "all sequences of the KV cache are in use".into();
+            return (self.emit)(id, Event::Failed(Error::Backend { reason }));
+        };
+        let mut stream = Stream::new(waiting, prepared, slot, sequence);
+        self.look_on_disk(&mut stream);
+        self.streams.push(stream);
+    }
+
+    /// Asks for the saved state of a stream's conversation, when the KV cache does not hold most of it anyway.
+    fn look_on_disk(&mut self, stream: &mut Stream) {
+        let (Some(store), Some(conversation)) = (&self.store, &stream.request.conversation) else {
             return;
         };
-        match self.prepare(id, request, received) {
-            Ok(active) => self.active = Some(active),
-            // Nothing was computed yet, so the cache stays as it is.
+        self.cache
+            .adopt(self.backend, stream.sequence, stream.to_read());
+        let cached = self.cache.length(stream.sequence);
+        if stream.tokens.len() >= cached + WORTH_TOKENS {
+            stream.restoring = true;
+            store.load(
+                stream.id,
+                conversation.clone(),
+                stream.tokens.clone(),
+                cached,
+            );
+        }
+    }
+
+    fn take_restored(&mut self) {
+        while let Some((id, saved)) = self.store.as_ref().and_then(KvStore::loaded) {
+            if let Some(at) = self.streams.iter().position(|s| s.id == id) {
+                self.streams[at].restoring = false;
+                if let Some(saved) = saved {
+                    self.restore(at, &saved);
+                }
+            }
+        }
+    }
+
+    fn restore(&mut self, at: usize, saved: &Saved) {
+        let Ok(spare) = self.cache.take(self.backend).ok_or(()) else {
+            return;
+        };
+        let imported = self
+            .cache
+            .import(self.backend, spare, &saved.tokens, &saved.state);
+        // An idle sequence like any other: the stream takes from it what it needs.
+        self.cache.release(spare, None);
+        if imported {
+            let stream = &self.streams[at];
+            self.cache
+                .adopt(self.backend, stream.sequence, stream.to_read());
+        }
+    }
+
+    fn save_when_quiet(&mut self) {
+        let quiet = self.backend.now().duration_since(self.quiet_since) >= QUIET;
+        if quiet && self.queue.is_empty() {
+            self.save_one(u64::MAX);
+        }
+    }
+
+    /// Writes one conversation; whether there was one.
+    fn save_one(&mut self, most_bytes: u64) -> bool {
+        let Some(store) = &self.store else {
+            return false;
+        };
+        let Some((sequence, conversation, tokens)) = self.cache.next_unsaved() else {
+            return false;
+        };
+        if tokens.len() >= WORTH_TOKENS
+            && let Some(state) = self.backend.export(sequence)
+            && (state.len() as u64) <= store.cap_bytes().min(most_bytes)
+        {
+            store.save(conversation, Saved { tokens, state });
+        }
+        true
+    }
+
+    fn compute(&mut self, plan: Plan) {
+        let before = self.backend.now();
+        for part in &plan.parts {
+            let stream = &mut self.streams[part.stream];
+            let cached = self.cache.length(stream.sequence);
+            if let Some(event) = stream.begin(cached, before) {
+                (self.emit)(stream.id, event);
+            }
+        }
+        let computed = if self.cache.make_room(self.backend, plan.batch.len()) {
+            self.backend.decode(&plan.batch)
+        } else {
+            Err(DecodeError::Full)
+        };
+        match computed {
+            Ok(()) => {}
+            Err(DecodeError::Full) => return self.on_full(&plan),
+            Err(DecodeError::Failed(error)) => return self.on_failed(&plan, &error),
+        }
+        self.cache.computed(&plan.batch);
+        let now = self.backend.now();
+        let took = now.duration_since(before);
+        self.budget
+            .record(plan.decoded, plan.read, took.as_secs_f64() * 1000.0);
+        self.drafts.record(&plan, took);
+        if self.limits.duty < 1.0 {
+            self.rest = took.mul_f32(1.0 / self.limits.duty.max(0.05) - 1.0);
+        }
+        let mut ended = Vec::new();
+        for part in &plan.parts {
+            if let Some(reason) = self.take_tokens(part, &plan) {
+                ended.push((self.streams[part.stream].id, reason));
+            }
+        }
+        for (id, end) in ended {
+            self.end(id, end);
+        }
+    }
+
+    /// Samples what a part of the batch has made possible; says how the stream ends when it does.
+    fn take_tokens(
+        &mut self,
+        part: &plan::Part,
+        plan: &Plan,
+    ) -> Option<Result<FinishReason, Error>> {
+        let stream = &mut self.streams[part.stream];
+        let length = self.cache.length(stream.sequence);
+        if stream.request.read_ahead {
+            return (length == stream.tokens.len()).then_some(Ok(FinishReason::Stop));
+        }
+        if part.samples == 0 {
+            (self.emit)(
+                stream.id,
+                Event::Prefill {
+                    done: length as u32,
+                    total: stream.prompt_tokens as u32,
+                },
+            );
+            return None;
+        }
+        let first = part.first + part.count - part.samples;
+        let mut end = None;
+        for index in first..part.first + part.count {
+            let token = match self.backend.sample(stream.slot, index) {
+                Ok(token) => token,
+                Err(error) => return Some(Err(error)),
+            };
+            stream.sampled(self.backend.now());
+            end = accept(self.backend, self.emit, stream, token);
+            let guessed = plan
+                .batch
+                .get(index + 1)
+                .filter(|_| index + 1 < part.first + part.count);
+            if end.is_some() || guessed.is_none_or(|next| next.token != token) {
+                // What was guessed wrong must not stay in the cache.
+                let kept = length - (part.first + part.count - 1 - index);
+                self.drafts.guessed(part.samples - 1, index - first);
+                self.cache.truncate(self.backend, stream.sequence, kept);
+                break;
+            }
+        }
+        end.or_else(|| self.when_full(part.stream)).map(Ok)
+    }
+
+    /// What happens when the next token would not fit the context window.
+    fn when_full(&mut self, at: usize) -> Option<FinishReason> {
+        let stream = &mut self.streams[at];
+        let window = self.backend.info().context_tokens as usize;
+        if stream.tokens.len() < window {
+            return None;
+        }
+        // The prompt stays as far as it fills half of the window; the older half of the rest goes.
+        let keep = stream.prompt_tokens.min(window / 2);
+        let length = self.cache.length(stream.sequence);
+        let to = keep + (length - keep) / 2;
+        if stream.request.shift && self.cache.shift(self.backend, stream.sequence, keep, to) {
+            stream.tokens.drain(keep..to);
+            None
+        } else {
+            Some(FinishReason::Length)
+        }
+    }
+
+    /// The KV cache had less room than its books say: sequences that came to the same tokens on their own share no positions.
+    fn on_full(&mut self, plan: &Plan) {
+        if self.cache.cut_idle(self.backend, plan.batch.len()) || self.park_one() {
+            return;
+        }
+        let reason = "the KV cache has no room left".to_owned();
+        self.on_failed(plan, &Error::OutOfMemory { reason });
+    }
+
+    fn on_failed(&mut self, plan: &Plan, error: &Error) {
+        let ids: Vec<u64> = plan
+            .parts
+            .iter()
+            .map(|p| self.streams[p.stream].id)
+            .collect();
+        for id in ids {
+            if let Some(stream) = self.streams.iter().find(|s| s.id == id) {
+                self.cache.truncate(self.backend, stream.sequence, 0);
+            }
+            self.end(id, Err(error.clone()));
+        }
+    }
+
+    fn end(&mut self, id: u64, end: Result<FinishReason, Error>) {
+        let Some(at) = self.streams.iter().position(|s| s.id == id) else {
+            return;
+        };
+        let mut stream = self.streams.remove(at);
+        self.quiet_since = self.backend.now();
+        let conversation = stream
+            .request
+            .conversation
+            .take()
+            .filter(|_| self.store.is_some());
+        self.cache.release(stream.sequence, conversation);
+        match end {
+            Ok(reason) => {
+                let tail = stream.tail();
+                if !tail.is_empty() {
+                    (self.emit)(id, Event::Text { text: tail });
+                }
+                (self.emit)(id, Event::Finished(stream.summary(reason)));
+            }
             Err(error) => (self.emit)(id, Event::Failed(error)),
         }
     }
 
-    fn prepare(
-        &mut self,
-        id: u64,
-        request: Box<Request>,
-        received: Instant,
-    ) -> Result<Active, Error> {
-        request.validate()?;
-        let (text, notice) = match &request.prompt {
-            Prompt::Chat(messages) => self.backend.template().render(messages),
-            Prompt::Text(text) => (text.clone(), None),
-        };
-        let prompt = self.backend.tokenize(&text)?;
-        let context_tokens = self.backend.info().context_tokens;
-        if prompt.is_empty() {
-            return Err(Error::InvalidRequest {
-                field: "prompt".into(),
-                reason: "must hold at least one token".into(),
-            });
-        }
-        if prompt.len() as u64 >= u64::from(context_tokens) {
-            return Err(Error::ContextOverflow {
-                prompt_tokens: prompt.len() as u32,
-                context_tokens,
-            });
-        }
-        // The last token is always computed again: its logits are needed.
-        let common = common_prefix(&self.cached, &prompt[..prompt.len() - 1]);
-        let kept = self.backend.truncate(common);
-        self.cached.truncate(kept);
-        self.backend.start_sampling(&request.sampling, &prompt);
-        (self.emit)(
-            id,
-            Event::Started {
-                prompt_tokens: prompt.len() as u32,
-                cached_tokens: kept as u32,
-                cut_messages: 0,
-                notice,
-            },
-        );
-        let now = Instant::now();
-        Ok(Active {
-            id,
-            stops: Stops::new(request.stop.clone()),
-            request,
-            prompt,
-            cached_tokens: kept,
-            received,
-            prefill_began: now,
-            prefill_ms: 0.0,
-            first_token: None,
-            last_token: now,
-            tokens: 0,
-            decoder: Decoder::default(),
-            next: None,
-        })
-    }
-
-    fn prefill(&mut self, mut active: Active) -> Result<(), (u64, Error)> {
-        let done = self.cached.len();
-        let end = (done + self.backend.chunk_tokens()).min(active.prompt.len());
-        let last = end == active.prompt.len();
-        let chunk = &active.prompt[done..end];
-        self.backend
-            .decode(chunk, done, last)
-            .map_err(|e| (active.id, e))?;
-        self.cached.extend_from_slice(chunk);
-        let total = active.prompt.len() as u32;
-        if !last {
-            (self.emit)(
-                active.id,
-                Event::Prefill {
-                    done: end as u32,
-                    total,
-                },
-            );
-            self.active = Some(active);
-            return Ok(());
-        }
-        active.prefill_ms = milliseconds(active.prefill_began);
-        self.take_token(active)
-    }
-
-    fn decode(&mut self, mut active: Active) -> Result<(), (u64, Error)> {
-        let Some(token) = active.next.take() else {
-            return Ok(());
-        };
-        let position = self.cached.len();
-        self.backend
-            .decode(&[token], position, true)
-            .map_err(|e| (active.id, e))?;
-        self.cached.push(token);
-        self.take_token(active)
-    }
-
-    /// Samples, emits the text and decides whether the generation goes on.
-    fn take_token(&mut self, mut active: Active) -> Result<(), (u64, Error)> {
-        let token = self.backend.sample().map_err(|e| (active.id, e))?;
-        active.last_token = Instant::now();
-        active.first_token.get_or_insert(active.last_token);
-        if self.backend.is_end(token) && !active.request.ignore_eos {
-            self.finish(active, FinishReason::Stop);
-            return Ok(());
-        }
-        active.tokens += 1;
-        let mut bytes = Vec::with_capacity(16);
-        self.backend.piece(token, &mut bytes);
-        let mut text = String::new();
-        active.decoder.push(&bytes, &mut text);
-        let (shown, stopped) = active.stops.push(&text);
-        if !shown.is_empty() {
-            (self.emit)(active.id, Event::Text { text: shown });
-        }
-        let context_tokens = self.backend.info().context_tokens as usize;
-        let full = self.cached.len() + 1 >= context_tokens;
-        let long_enough = active
-            .request
-            .max_tokens
-            .is_some_and(|max| active.tokens >= max);
-        if stopped {
-            self.finish(active, FinishReason::Stop);
-        } else if full || long_enough {
-            self.finish(active, FinishReason::Length);
-        } else {
-            active.next = Some(token);
-            self.active = Some(active);
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self, mut active: Active, reason: FinishReason) {
-        // Text held back for a stop string or an unfinished character is shown, unless a stop string ended the text.
-        let mut tail = active.stops.finish();
-        active.decoder.finish(&mut tail);
-        if !tail.is_empty() {
-            (self.emit)(active.id, Event::Text { text: tail });
-        }
-        let since = |at: Instant| at.duration_since(active.received).as_secs_f64() * 1000.0;
-        let (ttft_ms, decode_ms) = match active.first_token {
-            Some(first) => (
-                since(first),
-                active.last_token.duration_since(first).as_secs_f64() * 1000.0,
-            ),
-            None => (0.0, 0.0),
-        };
-        let summary = Summary {
-            reason,
-            prompt_tokens: active.prompt.len() as u32,
-            cached_tokens: active.cached_tokens as u32,
-            tokens: active.tokens,
-            ttft_ms,
-            prefill_ms: active.prefill_ms,
-            decode_ms,
-        };
-        (self.emit)(active.id, Event::Finished(summary));
-    }
-
     fn cancel(&mut self, id: u64) {
-        if let Some(at) = self.queue.iter().position(|(queued, ..)| *queued == id) {
-            self.queue.remove(at);
+        if self.queue.remove(id).is_some() {
             (self.emit)(id, Event::Finished(cancelled_before_start()));
-        } else if let Some(active) = self.active.take_if(|active| active.id == id) {
-            self.finish(active, FinishReason::Cancelled);
+        } else {
+            self.end(id, Ok(FinishReason::Cancelled));
         }
+    }
+
+    fn limit(&mut self, limits: Limits) {
+        if limits.threads != self.limits.threads {
+            let threads = limits.threads.unwrap_or(self.backend.info().threads).max(1);
+            if let Err(error) = self.backend.set_threads(threads) {
+                tracing::warn!(%error, threads, "the number of threads could not be changed");
+            }
+        }
+        self.limits = limits;
+        self.rest = Duration::ZERO;
     }
 
     fn shut_down(&mut self) {
-        let waiting = self.queue.drain(..).map(|(id, ..)| id);
-        for id in self.active.take().map(|a| a.id).into_iter().chain(waiting) {
+        let waiting = self.queue.drain().map(|w| w.id);
+        for id in self.streams.iter().map(|s| s.id).chain(waiting) {
             (self.emit)(id, Event::Failed(Error::ShutDown));
         }
+        while self.save_one(LAST_SAVE_BYTES) {}
+    }
+}
+
+/// Takes a sampled token into a stream and sends its text; the reason when it ends the answer.
+fn accept(
+    backend: &mut dyn Backend,
+    emit: &mut dyn FnMut(u64, Event),
+    stream: &mut Stream,
+    token: crate::backend::Token,
+) -> Option<FinishReason> {
+    if backend.is_end(token) && !stream.request.ignore_eos {
+        return Some(FinishReason::Stop);
+    }
+    let mut bytes = Vec::with_capacity(16);
+    backend.piece(token, &mut bytes);
+    let (shown, stopped) = stream.push(token, &bytes);
+    if !shown.is_empty() {
+        emit(stream.id, Event::Text { text: shown });
+    }
+    if stopped {
+        Some(FinishReason::Stop)
+    } else {
+        stream.is_long_enough().then_some(FinishReason::Length)
     }
 }
 
@@ -327,12 +560,4 @@ pub(crate) fn cancelled_before_start() -> Summary {
         prefill_ms: 0.0,
         decode_ms: 0.0,
     }
-}
-
-fn common_prefix(a: &[Token], b: &[Token]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
-}
-
-fn milliseconds(since: Instant) -> f64 {
-    since.elapsed().as_secs_f64() * 1000.0
 }

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::backend::Backend;
 use crate::fake::Fake;
+use crate::kvstore::KvStore;
 use crate::protocol::{self, FromChild, ToChild};
 use crate::scheduler::{self, Progress, Work};
 use crate::{Error, LoadSpec, llama};
@@ -101,7 +102,7 @@ fn run(fake: bool) -> io::Result<()> {
     let serve = |backend: &mut dyn Backend| {
         let info = backend.info().clone();
         if output.send(&FromChild::Ready { info }).is_ok() {
-            serve(backend, &mailbox, &progress, started, &output);
+            serve(backend, &spec, &mailbox, &progress, started, &output);
         }
     };
     let loaded = if fake {
@@ -132,15 +133,24 @@ fn load_fake(spec: &LoadSpec, serve: impl FnOnce(&mut dyn Backend)) -> Result<()
 
 fn serve(
     backend: &mut dyn Backend,
+    spec: &LoadSpec,
     mailbox: &Receiver<Work>,
     progress: &Progress,
     started: Instant,
     output: &Output,
 ) {
-    scheduler::run(backend, mailbox, progress, started, &mut |id, event| {
+    let mut emit = |id, event| {
         // A broken pipe means that the parent is gone; the reader has seen the end of the input then.
         let _ = output.send(&FromChild::Event { id, event });
+    };
+    let store = spec.state.as_ref().and_then(|state| {
+        KvStore::open(state, backend.state_layout())
+            .inspect_err(|error| tracing::warn!(%error, "states of conversations are not kept"))
+            .ok()
     });
+    scheduler::run(
+        backend, spec.slots, store, mailbox, progress, started, &mut emit,
+    );
 }
 
 /// Passes messages on until the input ends; then the process has [`LAST_STEP`] left.

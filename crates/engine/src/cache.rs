@@ -1,0 +1,246 @@
+//! The KV cache as the scheduler sees it: sequences in use, and idle ones that are kept because a later prompt may begin like them.
+//!
+//! Keeps the model's cache and the [`Tree`] that describes it in step; nobody else changes either.
+
+use crate::backend::{Backend, Input, Reuse, Sequence, Token};
+use crate::prefix::{Tree, bit, common};
+
+/// Fewest tokens that are taken off an idle sequence at once, so that a stream in need does not cut at every step.
+const CUT_TOKENS: usize = 128;
+
+/// See the module text.
+pub struct Cache {
+    tree: Tree,
+    free: Vec<Sequence>,
+    /// Least recently used first.
+    idle: Vec<Idle>,
+    /// Positions over all sequences.
+    capacity: usize,
+    reuse: Reuse,
+}
+
+/// A sequence that no stream uses.
+struct Idle {
+    sequence: Sequence,
+    conversation: Option<String>,
+    /// Whether it holds anything that is not on disk; only of interest with a conversation.
+    unsaved: bool,
+}
+
+impl Cache {
+    pub fn new(backend: &dyn Backend) -> Self {
+        let sequences = backend.sequences();
+        Self {
+            tree: Tree::new(sequences),
+            free: (0..sequences).rev().collect(),
+            idle: Vec::new(),
+            capacity: backend.cells(),
+            reuse: backend.reuse(),
+        }
+    }
+
+    /// An empty sequence; `None` when all are in use.
+    pub fn take(&mut self, backend: &mut dyn Backend) -> Option<Sequence> {
+        if self.free.is_empty() {
+            // Best one whose tokens another one holds as well.
+            let at = self
+                .idle
+                .iter()
+                .position(|idle| self.tree.exclusive(idle.sequence) == 0)
+                .or_else(|| (!self.idle.is_empty()).then_some(0))?;
+            self.forget_idle(backend, at);
+        }
+        self.free.pop()
+    }
+
+    /// How many positions of a sequence are computed.
+    pub fn length(&self, sequence: Sequence) -> usize {
+        self.tree.length(sequence)
+    }
+
+    /// Lets a sequence begin with the longest beginning of `tokens` that any sequence has, when that is more than it has itself.
+    pub fn adopt(&mut self, backend: &mut dyn Backend, sequence: Sequence, tokens: &[Token]) {
+        let (length, holder) = match self.reuse {
+            Reuse::Prefix => self.tree.longest(tokens),
+            Reuse::Whole => self.longest_whole(tokens),
+        };
+        let Some(holder) = holder.filter(|h| *h != sequence) else {
+            return;
+        };
+        if length <= self.tree.length(sequence) {
+            return;
+        }
+        self.truncate(backend, sequence, 0);
+        backend.copy(holder, sequence, length);
+        self.tree.copy(holder, sequence, length);
+        if let Some(at) = self.idle.iter().position(|idle| idle.sequence == holder) {
+            let used = self.idle.remove(at);
+            self.idle.push(used);
+        }
+    }
+
+    fn longest_whole(&self, tokens: &[Token]) -> (usize, Option<Sequence>) {
+        let whole = self.idle.iter().filter_map(|idle| {
+            let held = self.tree.tokens(idle.sequence);
+            tokens
+                .starts_with(&held)
+                .then_some((held.len(), Some(idle.sequence)))
+        });
+        whole.max_by_key(|(length, _)| *length).unwrap_or((0, None))
+    }
+
+    /// How many positions the streams could have if everything idle went.
+    pub fn available(&self) -> usize {
+        let idle = self
+            .idle
+            .iter()
+            .fold(0, |mask, idle| mask | bit(idle.sequence));
+        self.capacity.saturating_sub(self.tree.cells(!idle))
+    }
+
+    /// Positions held now, by streams and idle sequences.
+    pub fn used(&self) -> usize {
+        self.tree.cells(u64::MAX)
+    }
+
+    /// Makes room for `needed` positions at the cost of idle sequences; whether there is room.
+    pub fn make_room(&mut self, backend: &mut dyn Backend, needed: usize) -> bool {
+        loop {
+            let used = self.used();
+            if used + needed <= self.capacity {
+                return true;
+            }
+            if !self.cut_idle(backend, used + needed - self.capacity) {
+                return false;
+            }
+        }
+    }
+
+    /// Takes about `count` positions from the least recently used idle sequence; `false` when there is none.
+    pub fn cut_idle(&mut self, backend: &mut dyn Backend, count: usize) -> bool {
+        let Some(idle) = self.idle.first() else {
+            return false;
+        };
+        let sequence = idle.sequence;
+        let own = self.tree.exclusive(sequence);
+        let keep = self.tree.length(sequence) - own.min(count.max(CUT_TOKENS));
+        if own == 0 || keep == 0 || self.reuse == Reuse::Whole {
+            self.forget_idle(backend, 0);
+        } else {
+            self.truncate(backend, sequence, keep);
+        }
+        true
+    }
+
+    /// Notes what a batch has computed.
+    pub fn computed(&mut self, batch: &[Input]) {
+        for run in batch.chunk_by(|a, b| a.sequence == b.sequence) {
+            let tokens: Vec<Token> = run.iter().map(|input| input.token).collect();
+            self.tree.extend(run[0].sequence, &tokens);
+        }
+    }
+
+    /// Cuts a sequence after `length` positions, or empties it when the model cannot cut there.
+    pub fn truncate(&mut self, backend: &mut dyn Backend, sequence: Sequence, length: usize) {
+        if self.tree.length(sequence) <= length {
+            return;
+        }
+        let kept = if backend.truncate(sequence, length) {
+            length
+        } else {
+            0
+        };
+        self.tree.truncate(sequence, kept);
+    }
+
+    /// Fills an empty sequence from a saved state; `false` leaves it empty.
+    pub fn import(
+        &mut self,
+        backend: &mut dyn Backend,
+        sequence: Sequence,
+        tokens: &[Token],
+        state: &[u8],
+    ) -> bool {
+        if !self.make_room(backend, tokens.len()) || !backend.import(sequence, state, tokens.len())
+        {
+            return false;
+        }
+        self.tree.extend(sequence, tokens);
+        true
+    }
+
+    /// Forgets the positions `from..to` of a sequence and moves the rest down; `false` when another stream needs them or the model
+    /// cannot.
+    pub fn shift(
+        &mut self,
+        backend: &mut dyn Backend,
+        sequence: Sequence,
+        from: usize,
+        to: usize,
+    ) -> bool {
+        let own = self.tree.length(sequence) - from;
+        // Positions that are shared would move for the others too.
+        while self.tree.exclusive(sequence) < own {
+            if self.idle.is_empty() {
+                return false;
+            }
+            self.forget_idle(backend, 0);
+        }
+        if !backend.shift(sequence, from, to) {
+            return false;
+        }
+        let rest = self.tree.tokens(sequence).split_off(to);
+        self.tree.truncate(sequence, from);
+        self.tree.extend(sequence, &rest);
+        true
+    }
+
+    /// Takes back a sequence; what it holds is kept for later prompts.
+    pub fn release(&mut self, sequence: Sequence, conversation: Option<String>) {
+        if self.tree.length(sequence) == 0 {
+            self.free.push(sequence);
+            return;
+        }
+        // The newer state of a conversation is the one to save.
+        for idle in &mut self.idle {
+            idle.unsaved &= idle.conversation != conversation;
+        }
+        self.idle.push(Idle {
+            sequence,
+            unsaved: conversation.is_some(),
+            conversation,
+        });
+    }
+
+    /// A conversation that is not on disk yet, with its tokens. It counts as saved from now on.
+    pub fn next_unsaved(&mut self) -> Option<(Sequence, String, Vec<Token>)> {
+        let idle = self.idle.iter_mut().find(|idle| idle.unsaved)?;
+        idle.unsaved = false;
+        let tokens = self.tree.tokens(idle.sequence);
+        Some((idle.sequence, idle.conversation.clone()?, tokens))
+    }
+
+    /// Whether [`Cache::next_unsaved`] has something.
+    pub fn has_unsaved(&self) -> bool {
+        self.idle.iter().any(|idle| idle.unsaved)
+    }
+
+    /// Drops everything that no stream uses.
+    pub fn clear_idle(&mut self, backend: &mut dyn Backend) {
+        while !self.idle.is_empty() {
+            self.forget_idle(backend, 0);
+        }
+    }
+
+    fn forget_idle(&mut self, backend: &mut dyn Backend, at: usize) {
+        let Idle { sequence, .. } = self.idle.remove(at);
+        backend.truncate(sequence, 0);
+        self.tree.truncate(sequence, 0);
+        self.free.push(sequence);
+    }
+}
+
+/// How many tokens two streams' prompts have in common; the last one is computed by each, for its logits.
+pub fn shared(a: &[Token], b: &[Token]) -> usize {
+    common(a, b).min(a.len().saturating_sub(1))
+}

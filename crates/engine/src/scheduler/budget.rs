@@ -1,0 +1,107 @@
+//! How many prompt tokens a step may read so that nobody waits too long: a pure function of measured step times.
+
+/// Weight of the newest measurement in the running averages.
+const NEW: f64 = 0.25;
+/// Fewest prompt tokens in a step beside running streams, so that a prompt always gets on.
+const LEAST: usize = 16;
+/// How long a step may take when no stream runs, in milliseconds: a cancel waits for one step (SPEC row E7).
+const ALONE_MS: f64 = 200.0;
+/// Fewest prompt tokens in a step when no stream runs.
+const LEAST_ALONE: usize = 64;
+/// A step with fewer prompt tokens says little about the cost of one.
+const MEASURABLE: usize = 8;
+
+/// Running averages of what steps cost, in milliseconds.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    batch_tokens: usize,
+    /// A step that computes one token for each running stream and nothing else.
+    decode_ms: Option<f64>,
+    /// One more prompt token in a step.
+    token_ms: Option<f64>,
+}
+
+impl Budget {
+    /// `batch_tokens` is the most that one step can hold.
+    pub fn new(batch_tokens: usize) -> Self {
+        Self {
+            batch_tokens,
+            decode_ms: None,
+            token_ms: None,
+        }
+    }
+
+    /// Prompt tokens for the next step, when running streams must not wait longer than `step_ms` for theirs.
+    pub fn beside(&self, streams: usize, step_ms: u32) -> usize {
+        let most = self.batch_tokens.saturating_sub(streams);
+        let Some(token_ms) = self.token_ms else {
+            return (4 * LEAST).min(most);
+        };
+        let left = f64::from(step_ms) - self.decode_ms.unwrap_or(token_ms);
+        ((left / token_ms).max(0.0) as usize).max(LEAST).min(most)
+    }
+
+    /// Prompt tokens for the next step when no stream runs: a power of two, so that a prompt is read in the same pieces each time.
+    pub fn alone(&self) -> usize {
+        let mut tokens = self.batch_tokens;
+        while tokens > LEAST_ALONE
+            && self
+                .token_ms
+                .is_some_and(|ms| ms * tokens as f64 > ALONE_MS)
+        {
+            tokens /= 2;
+        }
+        tokens
+    }
+
+    /// One prompt token, in milliseconds; 0 as long as nothing was measured.
+    pub fn token_ms(&self) -> f64 {
+        self.token_ms.unwrap_or_default()
+    }
+
+    /// Learns from a step of `decoded` tokens for running streams and `read` prompt tokens.
+    pub fn record(&mut self, decoded: usize, read: usize, step_ms: f64) {
+        if read == 0 {
+            blend(&mut self.decode_ms, step_ms);
+        } else if read >= MEASURABLE {
+            let base = if decoded == 0 {
+                0.0
+            } else {
+                self.decode_ms.unwrap_or_default()
+            };
+            // In one batch a stream's token costs no more than a prompt's does.
+            let low = step_ms / (read + decoded) as f64;
+            blend(
+                &mut self.token_ms,
+                ((step_ms - base) / read as f64).max(low),
+            );
+        }
+    }
+}
+
+fn blend(average: &mut Option<f64>, value: f64) {
+    *average = Some(average.map_or(value, |old| old + NEW * (value - old)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prompt_beside_streams_gets_what_the_limit_leaves() {
+        let mut budget = Budget::new(512);
+        assert_eq!(budget.alone(), 512);
+        for _ in 0..50 {
+            budget.record(2, 0, 12.0);
+            budget.record(0, 256, 410.0);
+        }
+        // (100 - 12) / 1.6
+        assert_eq!(budget.beside(2, 100), 54);
+        assert_eq!(budget.beside(2, 5), LEAST);
+        assert_eq!(budget.alone(), 64);
+        // A fast machine is held by the batch only.
+        let mut fast = Budget::new(512);
+        fast.record(0, 512, 51.2);
+        assert_eq!((fast.beside(4, 100), fast.alone()), (508, 512));
+    }
+}

@@ -1,0 +1,142 @@
+//! One request that has a slot: its tokens, the text it has made so far, and its figures.
+
+use std::time::Instant;
+
+use crate::backend::{Sequence, Token};
+use crate::scheduler::prompt::Prepared;
+use crate::scheduler::queue::Waiting;
+use crate::stops::Stops;
+use crate::utf8::Decoder;
+use crate::{Event, FinishReason, Priority, Request, Summary};
+
+/// See the module text.
+pub struct Stream {
+    pub id: u64,
+    pub request: Box<Request>,
+    /// Which sampler is its own.
+    pub slot: usize,
+    pub sequence: Sequence,
+    /// The prompt and what was generated. All but the last are to be computed before the next can be sampled.
+    pub tokens: Vec<Token>,
+    pub prompt_tokens: usize,
+    /// Gave its place in the KV cache to a more urgent stream, and waits until there is room again.
+    pub parked: bool,
+    /// A saved state is being read from disk for it.
+    pub restoring: bool,
+    pub received: Instant,
+    pub generated: u32,
+    notice: Option<String>,
+    cut_messages: u32,
+    cached_tokens: Option<usize>,
+    prefill_began: Option<Instant>,
+    prefill_ms: f64,
+    first_token: Option<Instant>,
+    last_token: Option<Instant>,
+    decoder: Decoder,
+    stops: Stops,
+}
+
+impl Stream {
+    pub fn new(waiting: Waiting, prepared: Prepared, slot: usize, sequence: Sequence) -> Self {
+        Self {
+            id: waiting.id,
+            slot,
+            sequence,
+            prompt_tokens: prepared.tokens.len(),
+            tokens: prepared.tokens,
+            parked: false,
+            restoring: false,
+            received: waiting.received,
+            generated: 0,
+            notice: prepared.notice,
+            cut_messages: prepared.cut_messages,
+            cached_tokens: None,
+            prefill_began: None,
+            prefill_ms: 0.0,
+            first_token: None,
+            last_token: None,
+            decoder: Decoder::default(),
+            stops: Stops::new(waiting.request.stop.clone()),
+            request: waiting.request,
+        }
+    }
+
+    pub fn priority(&self) -> Priority {
+        self.request.priority
+    }
+
+    /// Whether it has answered with something already, so that a wait would show.
+    pub fn is_streaming(&self) -> bool {
+        self.first_token.is_some()
+    }
+
+    /// Notes that the first part of the prompt is about to be computed; the event for it, once.
+    pub fn begin(&mut self, cached_tokens: usize, now: Instant) -> Option<Event> {
+        if self.cached_tokens.is_some() {
+            return None;
+        }
+        self.cached_tokens = Some(cached_tokens);
+        self.prefill_began = Some(now);
+        Some(Event::Started {
+            prompt_tokens: self.prompt_tokens as u32,
+            cached_tokens: cached_tokens as u32,
+            cut_messages: self.cut_messages,
+            notice: self.notice.take(),
+        })
+    }
+
+    /// Notes that the prompt is computed or that a token was sampled.
+    pub fn sampled(&mut self, now: Instant) {
+        self.last_token = Some(now);
+        if self.first_token.is_none() {
+            self.first_token = Some(now);
+            self.prefill_ms = self.prefill_began.map_or(0.0, |at| milliseconds(at, now));
+        }
+    }
+
+    /// Takes the bytes of a token; the text to show, and whether a stop string ended the answer.
+    pub fn push(&mut self, token: Token, bytes: &[u8]) -> (String, bool) {
+        self.tokens.push(token);
+        self.generated += 1;
+        let mut text = String::new();
+        self.decoder.push(bytes, &mut text);
+        self.stops.push(&text)
+    }
+
+    /// Text that was held back for a stop string or an unfinished character.
+    pub fn tail(&mut self) -> String {
+        let mut tail = self.stops.finish();
+        self.decoder.finish(&mut tail);
+        tail
+    }
+
+    /// Whether the answer has its full length.
+    pub fn is_long_enough(&self) -> bool {
+        self.request
+            .max_tokens
+            .is_some_and(|max| self.generated >= max)
+    }
+
+    pub fn summary(&self, reason: FinishReason) -> Summary {
+        let (ttft_ms, decode_ms) = match (self.first_token, self.last_token) {
+            (Some(first), Some(last)) => (
+                milliseconds(self.received, first),
+                milliseconds(first, last),
+            ),
+            _ => (0.0, 0.0),
+        };
+        Summary {
+            reason,
+            prompt_tokens: self.prompt_tokens as u32,
+            cached_tokens: self.cached_tokens.unwrap_or_default() as u32,
+            tokens: self.generated,
+            ttft_ms,
+            prefill_ms: self.prefill_ms,
+            decode_ms,
+        }
+    }
+}
+
+fn milliseconds(from: Instant, to: Instant) -> f64 {
+    to.duration_since(from).as_secs_f64() * 1000.0
+}
