@@ -3,6 +3,8 @@
 //!
 //! Both models are loaded at once and take turns, so that whatever else the machine does hits both. Prints a table on standard
 //! error and JSON on standard output. Speed is a ratio in one run and never a test.
+//! `hearth-benches [ROUNDS] [start|stream|together|prefix|join|cancel|reopen|fuzz|soak ...]`; without a section all but
+//! `fuzz` and `soak`, which take ten minutes each; `fuzz` takes ROUNDS as its seed.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -13,9 +15,19 @@
 
 mod bare;
 mod child;
+mod fuzz;
+mod report;
+mod scenarios;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use hearth_engine::LoadSpec;
+use tokio::runtime::Runtime;
+
+use self::bare::Bare;
+use self::child::Child;
+use self::report::{Must, Report, median};
 
 /// Tokens decoded in a round.
 const DECODE_TOKENS: u32 = 128;
@@ -44,10 +56,15 @@ fn main() -> ExitCode {
     if let Some(code) = hearth_engine::worker::run_if_asked() {
         return code;
     }
-    let rounds = std::env::args()
-        .nth(1)
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(7);
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let rounds = match arguments.first().and_then(|n| n.parse().ok()) {
+        Some(rounds) => {
+            arguments.remove(0);
+            rounds
+        }
+        None => 7,
+    };
+    let wanted = |section: &str| arguments.is_empty() || arguments.iter().any(|a| a == section);
     let model = starter();
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -55,39 +72,73 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .unwrap();
-    let first_token = runtime.block_on(child::first_token_ms(&model, threads));
-    let (mut bare_rounds, mut child_rounds) = (Vec::new(), Vec::new());
-    let child = runtime.block_on(child::Child::start(&model, threads));
+    let mut report = Report::default();
+    if wanted("start") {
+        let first_token_ms = runtime.block_on(child::first_token_ms(&model, threads));
+        report.note(
+            "load and first token of a short prompt",
+            "ms",
+            first_token_ms,
+        );
+    }
+    let child = runtime.block_on(Child::start(LoadSpec {
+        slots: 8,
+        ..child::spec(&model, threads)
+    }));
     bare::with_model(&model, threads, |bare| {
-        for round in 0..=rounds {
-            let prompt = prompt(round);
-            let one = bare.round(&prompt, DECODE_TOKENS);
-            let other = runtime.block_on(child.round(&prompt, DECODE_TOKENS));
-            assert_eq!(
-                one.prompt_tokens, other.prompt_tokens,
-                "both sides must read the same tokens"
-            );
-            // The first round warms both up.
-            if round > 0 {
-                bare_rounds.push(one);
-                child_rounds.push(other);
+        if wanted("stream") {
+            one_stream(&mut report, bare, &child, &runtime, rounds);
+        }
+        if wanted("together") {
+            for streams in [4, 8] {
+                runtime.block_on(scenarios::together(
+                    &mut report,
+                    bare,
+                    &child,
+                    streams,
+                    rounds,
+                ));
             }
         }
     });
-    report(&bare_rounds, &child_rounds, first_token);
+    runtime.block_on(async {
+        if wanted("prefix") {
+            scenarios::shared_prefix(&mut report, &child, rounds).await;
+        }
+        if wanted("join") {
+            scenarios::joiner(&mut report, &child, rounds).await;
+        }
+        if wanted("cancel") {
+            scenarios::cancel(&mut report, &child, rounds).await;
+        }
+        if wanted("reopen") {
+            scenarios::reopen(&mut report, &model, threads, rounds).await;
+        }
+        // Ten minutes each: only when asked for.
+        if arguments.iter().any(|a| a == "fuzz") {
+            let seed = rounds as u64;
+            fuzz::fuzz(&mut report, &child, 600, seed).await;
+        }
+        if arguments.iter().any(|a| a == "soak") {
+            scenarios::soak(&mut report, &child, 20_000).await;
+        }
+    });
+    report.finish();
     ExitCode::SUCCESS
 }
 
-/// A prompt of fixed length that begins differently each time, so that no prefix is in the cache.
-fn prompt(round: usize) -> String {
+/// A prompt of fixed length that begins differently for each number, so that no prefix is in the cache.
+pub(crate) fn words(number: usize, count: usize) -> String {
     let words = [
         "river", "stone", "light", "garden", "window", "letter", "winter", "music", "forest",
         "market",
     ];
-    (0..PROMPT_WORDS)
-        .map(|i| words[(i * (round + 3) + i / 7 + round) % words.len()])
-        .collect::<Vec<_>>()
-        .join(" ")
+    let mut text = format!("{number}:");
+    for i in 0..count {
+        text.push(' ');
+        text.push_str(words[(i * (number + 3) + i / 7 + number) % words.len()]);
+    }
+    text
 }
 
 fn starter() -> PathBuf {
@@ -104,44 +155,45 @@ fn starter() -> PathBuf {
     path
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-fn report(bare: &[Round], child: &[Round], first_token_ms: f64) {
-    let row = |name: &str, speed: fn(&Round) -> f64, must: f64| {
-        let (one, other) = (
-            median(bare.iter().map(speed)),
-            median(child.iter().map(speed)),
+/// One stream against the bare loop.
+fn one_stream(
+    report: &mut Report,
+    bare: &mut Bare<'_>,
+    child: &Child,
+    runtime: &Runtime,
+    rounds: usize,
+) {
+    let mut pairs = Vec::new();
+    for round in 0..=rounds {
+        let prompt = words(round, PROMPT_WORDS);
+        let one = bare.round(&prompt, DECODE_TOKENS);
+        let other = runtime.block_on(child.round(&prompt, DECODE_TOKENS));
+        assert_eq!(
+            one.prompt_tokens, other.prompt_tokens,
+            "both sides must read the same tokens"
         );
+        // The first round warms both up.
+        if round > 0 {
+            pairs.push((one, other));
+        }
+    }
+    for (name, speed, must) in [
+        ("prefill", Round::prefill_speed as fn(&Round) -> f64, 0.97),
+        ("decode", Round::decode_speed, 0.98),
+    ] {
         // Paired: each round's two halves ran next to each other.
-        let ratio = median(bare.iter().zip(child).map(|(b, c)| speed(c) / speed(b)));
-        eprintln!(
-            "{name:<10} {one:>12.1} {other:>12.1} {ratio:>8.3} {must:>8.2}  {}",
-            if ratio >= must { "ok" } else { "MISSED" }
+        let ratio = median(pairs.iter().map(|(bare, child)| speed(child) / speed(bare)));
+        let (bare, child) = (
+            median(pairs.iter().map(|p| speed(&p.0))),
+            median(pairs.iter().map(|p| speed(&p.1))),
         );
-        serde_json::json!({ "bare_tokens_per_second": one, "child_tokens_per_second": other, "ratio": ratio, "must": must })
-    };
-    eprintln!(
-        "{:<10} {:>12} {:>12} {:>8} {:>8}",
-        "", "bare tok/s", "child tok/s", "ratio", "must"
-    );
-    let prefill = row("prefill", Round::prefill_speed, 0.97);
-    let decode = row("decode", Round::decode_speed, 0.97);
-    eprintln!("load and first token of a short prompt: {first_token_ms:.0} ms");
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    println!(
-        "{:#}",
-        serde_json::json!({
-            "rounds": bare.len(),
-            "prompt_tokens": bare[0].prompt_tokens,
-            "decode_tokens": DECODE_TOKENS,
-            "prefill": prefill,
-            "decode": decode,
-            "load_and_first_token_ms": first_token_ms,
-            "load_average": load.split_whitespace().next(),
-        })
-    );
+        let how = format!("{child:.1} to {bare:.1} tokens per second");
+        report.row(
+            &format!("{name} of one stream, to the bare loop"),
+            "×",
+            ratio,
+            &Must::AtLeast(must),
+            &how,
+        );
+    }
 }

@@ -7,6 +7,8 @@ use crate::prefix::{Tree, bit, common};
 
 /// Fewest tokens that are taken off an idle sequence at once, so that a stream in need does not cut at every step.
 const CUT_TOKENS: usize = 128;
+/// Stands for a position that is no longer what its token says. Tokens of a vocabulary are not negative.
+const NO_TOKEN: Token = -1;
 
 /// See the module text.
 pub struct Cache {
@@ -17,6 +19,7 @@ pub struct Cache {
     /// Positions over all sequences.
     capacity: usize,
     reuse: Reuse,
+    shifts: Token,
 }
 
 /// A sequence that no stream uses.
@@ -36,6 +39,7 @@ impl Cache {
             idle: Vec::new(),
             capacity: backend.cells(),
             reuse: backend.reuse(),
+            shifts: 0,
         }
     }
 
@@ -95,12 +99,29 @@ impl Cache {
             .idle
             .iter()
             .fold(0, |mask, idle| mask | bit(idle.sequence));
-        self.capacity.saturating_sub(self.tree.cells(!idle))
+        self.capacity.saturating_sub(self.cells(!idle))
     }
 
     /// Positions held now, by streams and idle sequences.
     pub fn used(&self) -> usize {
-        self.tree.cells(u64::MAX)
+        self.cells(u64::MAX)
+    }
+
+    /// Positions of the sequences in `mask`.
+    fn cells(&self, mask: u64) -> usize {
+        match self.reuse {
+            Reuse::Prefix => self.tree.cells(mask),
+            // Equal beginnings were computed by each for itself.
+            Reuse::Whole => (0..self.tree.sequences())
+                .filter(|sequence| mask & bit(*sequence) != 0)
+                .map(|sequence| self.tree.length(sequence))
+                .sum(),
+        }
+    }
+
+    /// Whether a sequence can be cut anywhere.
+    pub fn can_cut(&self) -> bool {
+        self.reuse == Reuse::Prefix
     }
 
     /// Makes room for `needed` positions at the cost of idle sequences; whether there is room.
@@ -189,14 +210,30 @@ impl Cache {
         if !backend.shift(sequence, from, to) {
             return false;
         }
-        let rest = self.tree.tokens(sequence).split_off(to);
+        // What was moved was computed after tokens that are gone now, so no other prompt may begin with it: it gets names that no
+        // token has, different ones each time.
+        let rest = self.tree.length(sequence) - to;
         self.tree.truncate(sequence, from);
-        self.tree.extend(sequence, &rest);
+        self.shifts = self.shifts.wrapping_add(1) & 0xFFFF;
+        let mut names = vec![NO_TOKEN; rest];
+        if let Some(first) = names.first_mut() {
+            *first -= self.shifts;
+        }
+        self.tree.extend(sequence, &names);
         true
     }
 
     /// Takes back a sequence; what it holds is kept for later prompts.
-    pub fn release(&mut self, sequence: Sequence, conversation: Option<String>) {
+    pub fn release(
+        &mut self,
+        backend: &mut dyn Backend,
+        sequence: Sequence,
+        conversation: Option<String>,
+    ) {
+        let tokens = self.tree.tokens(sequence);
+        if let Some(at) = tokens.iter().position(|token| *token <= NO_TOKEN) {
+            self.truncate(backend, sequence, at);
+        }
         if self.tree.length(sequence) == 0 {
             self.free.push(sequence);
             return;

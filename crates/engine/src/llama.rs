@@ -14,8 +14,8 @@ use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::{KvCacheType, LlamaContextParams};
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::llama_batch::LlamaBatch;
-use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
+use llama_cpp_2::model::{LlamaLoraAdapter, LlamaModel};
 use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::{LlamaBackendDeviceType, LogOptions};
@@ -54,12 +54,25 @@ pub fn with_model<R>(
     let params = LlamaModelParams::default()
         .with_n_gpu_layers(if offload.to_gpu { u32::MAX >> 1 } else { 0 })
         .with_progress_callback(on_progress);
-    let model = LlamaModel::load_from_file(&backend, &spec.path, &params)
+    let mut model = LlamaModel::load_from_file(&backend, &spec.path, &params)
         .map_err(|e| failed(&e.to_string()))?;
+    let mut adapter = match spec.adapters.as_slice() {
+        [] => None,
+        [(path, scale)] => {
+            let adapter = model.lora_adapter_init(path);
+            Some((adapter.map_err(|e| failed(&e.to_string()))?, *scale))
+        }
+        _ => {
+            return Err(Error::LoadFailed {
+                reason: "one LoRA adapter at a time".into(),
+            });
+        }
+    };
     let threads = spec.threads.unwrap_or_else(default_threads).max(1);
-    let context = model
+    let mut context = model
         .new_context(&backend, context_params(spec, &model, threads))
         .map_err(|e| failed(&e.to_string()))?;
+    adapt(&mut context, adapter.as_mut()).map_err(|e| failed(&e))?;
     let info = ModelInfo {
         context_tokens: context.n_ctx(),
         trained_context_tokens: model.n_ctx_train(),
@@ -76,6 +89,7 @@ pub fn with_model<R>(
         spec: spec.clone(),
         backend: &backend,
         model: &model,
+        adapter,
         context,
         info,
     };
@@ -124,6 +138,19 @@ fn context_params(spec: &LoadSpec, model: &LlamaModel, threads: u32) -> LlamaCon
         .with_n_threads(threads as i32)
         .with_n_threads_batch(threads as i32)
         .with_no_perf(true)
+}
+
+/// Puts an adapter in force; it belongs to the context, so a new one needs it again.
+fn adapt(
+    context: &mut LlamaContext,
+    adapter: Option<&mut (LlamaLoraAdapter, f32)>,
+) -> Result<(), String> {
+    match adapter {
+        None => Ok(()),
+        Some((adapter, scale)) => context
+            .lora_adapter_set(adapter, *scale)
+            .map_err(|e| e.to_string()),
+    }
 }
 
 fn template_of(model: &LlamaModel) -> Template {
@@ -205,6 +232,7 @@ struct Llama<'m> {
     context: LlamaContext<'m>,
     model: &'m LlamaModel,
     backend: &'m LlamaBackend,
+    adapter: Option<(LlamaLoraAdapter, f32)>,
     spec: LoadSpec,
     batch: LlamaBatch<'m>,
     samplers: HashMap<usize, LlamaSampler>,
@@ -376,6 +404,7 @@ impl Llama<'_> {
             .model
             .new_context(self.backend, params)
             .map_err(|e| failed(e.to_string()))?;
+        adapt(&mut context, self.adapter.as_mut()).map_err(failed)?;
         if !state::carry_over(&self.context, &mut context) {
             return Err(failed("the KV cache could not be carried over".into()));
         }

@@ -21,7 +21,7 @@ pub struct LoadSpec {
     pub slots: u32,
     /// Where the KV state of conversations is kept; `None` keeps nothing.
     pub state: Option<StateSpec>,
-    /// LoRA adapters with their strength, 1 being full. Files that the caller has validated.
+    /// LoRA adapters with their strength, 1 being full; at most one for now. Files that the caller has validated.
     pub adapters: Vec<(PathBuf, f32)>,
 }
 

@@ -42,6 +42,11 @@ impl Tree {
         }
     }
 
+    /// How many sequences there are.
+    pub fn sequences(&self) -> u32 {
+        self.ends.len() as u32
+    }
+
     /// How many tokens a sequence holds.
     pub fn length(&self, sequence: Sequence) -> usize {
         self.lengths[sequence as usize]

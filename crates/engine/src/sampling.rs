@@ -57,6 +57,11 @@ impl Sampling {
         }
     }
 
+    /// Whether the same request is meant to give the same text.
+    pub fn is_repeatable(&self) -> bool {
+        self.temperature == 0.0 || self.seed.is_some()
+    }
+
     pub(crate) fn validate(&self) -> Result<(), Error> {
         for (field, value, low, high) in [
             ("temperature", self.temperature, 0.0, 2.0),

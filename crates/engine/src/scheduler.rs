@@ -10,6 +10,8 @@ mod draft;
 mod plan;
 mod prompt;
 mod queue;
+#[cfg(test)]
+mod simulation;
 mod stream;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,6 +35,10 @@ const QUIET: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(2);
 /// The longest sleep between two looks at the mailbox while the engine paces itself.
 const NAP: Duration = Duration::from_millis(50);
+/// More threads than this are a mistake.
+const MOST_THREADS: u32 = 256;
+/// Least share of the time in which the engine computes, however hot the machine is.
+const LEAST_DUTY: f32 = 0.05;
 /// Largest state that is still written when the engine ends, in bytes: the process has about a second left.
 const LAST_SAVE_BYTES: u64 = 512 * 1024 * 1024;
 
@@ -125,8 +131,12 @@ pub(crate) struct Scheduler<'a> {
     drafts: Drafts,
     limits: Limits,
     slots: usize,
+    /// Threads as the model was loaded, for when a limit ends.
+    loaded_threads: u32,
     /// Rest that is due after the last step, as [`Limits::duty`] asks.
     rest: Duration,
+    /// Batches computed so far.
+    steps: u64,
     /// Whether the last step found nothing that it could compute.
     stuck: bool,
     quiet_since: Instant,
@@ -151,7 +161,9 @@ impl<'a> Scheduler<'a> {
             drafts: Drafts::default(),
             limits: Limits::default(),
             slots: (slots as usize).clamp(1, most),
+            loaded_threads: backend.info().threads,
             rest: Duration::ZERO,
+            steps: 0,
             stuck: false,
             quiet_since: now,
             backend,
@@ -316,7 +328,7 @@ impl<'a> Scheduler<'a> {
             .cache
             .import(self.backend, spare, &saved.tokens, &saved.state);
         // An idle sequence like any other: the stream takes from it what it needs.
-        self.cache.release(spare, None);
+        self.cache.release(self.backend, spare, None);
         if imported {
             let stream = &self.streams[at];
             self.cache
@@ -367,14 +379,16 @@ impl<'a> Scheduler<'a> {
             Err(DecodeError::Full) => return self.on_full(&plan),
             Err(DecodeError::Failed(error)) => return self.on_failed(&plan, &error),
         }
+        self.steps += 1;
         self.cache.computed(&plan.batch);
         let now = self.backend.now();
         let took = now.duration_since(before);
         self.budget
             .record(plan.decoded, plan.read, took.as_secs_f64() * 1000.0);
         self.drafts.record(&plan, took);
-        if self.limits.duty < 1.0 {
-            self.rest = took.mul_f32(1.0 / self.limits.duty.max(0.05) - 1.0);
+        let duty = self.limits.duty.clamp(LEAST_DUTY, 1.0);
+        if duty < 1.0 {
+            self.rest = took.mul_f32(1.0 / duty - 1.0);
         }
         let mut ended = Vec::new();
         for part in &plan.parts {
@@ -485,7 +499,8 @@ impl<'a> Scheduler<'a> {
             .conversation
             .take()
             .filter(|_| self.store.is_some());
-        self.cache.release(stream.sequence, conversation);
+        self.cache
+            .release(self.backend, stream.sequence, conversation);
         match end {
             Ok(reason) => {
                 let tail = stream.tail();
@@ -508,12 +523,18 @@ impl<'a> Scheduler<'a> {
 
     fn limit(&mut self, limits: Limits) {
         if limits.threads != self.limits.threads {
-            let threads = limits.threads.unwrap_or(self.backend.info().threads).max(1);
+            let threads = limits
+                .threads
+                .unwrap_or(self.loaded_threads)
+                .clamp(1, MOST_THREADS);
             if let Err(error) = self.backend.set_threads(threads) {
                 tracing::warn!(%error, threads, "the number of threads could not be changed");
             }
         }
         self.limits = limits;
+        if self.limits.duty.is_nan() {
+            self.limits.duty = 1.0;
+        }
         self.rest = Duration::ZERO;
     }
 

@@ -209,6 +209,13 @@ impl Task {
             }
         }
         self.fail_all(&Error::ShutDown);
+        // Requests that came while the child ended: nobody else will answer them.
+        self.inbox.close();
+        while let Some(command) = self.inbox.recv().await {
+            if let Command::Generate { events, .. } = command {
+                let _ = events.send(Event::Failed(Error::ShutDown));
+            }
+        }
         self.state.send_replace(State::ShutDown);
     }
 

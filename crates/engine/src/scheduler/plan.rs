@@ -9,9 +9,13 @@ use crate::backend::{Input, Token};
 use crate::cache::shared;
 
 /// Fewest tokens for which a stream waits until another one has computed them.
-const WORTH_WAITING_TOKENS: usize = 32;
+const WORTH_WAITING_TOKENS: usize = 16;
+/// See [`Scheduler::piece`].
+const SMALL_BATCH: usize = 64;
 /// Room beyond its own tokens that a parked stream needs to go on.
 const UNPARK_TOKENS: usize = 64;
+/// Steps that the others compute before a parked stream is tried again.
+const PARKED_STEPS: u64 = 16;
 
 /// The next batch.
 #[derive(Debug, Default)]
@@ -82,7 +86,7 @@ impl Scheduler<'_> {
         };
         let may = |s: &Stream| {
             let paused = s.priority() == Priority::Background && !self.limits.background;
-            !s.parked && !s.restoring && !paused
+            s.parked.is_none() && !s.restoring && !paused
         };
         let mut order: Vec<usize> = (0..self.streams.len())
             .filter(|i| may(&self.streams[*i]))
@@ -104,7 +108,7 @@ impl Scheduler<'_> {
         if running.len() > room {
             return plan;
         }
-        let guess = reading.is_empty() && self.drafts.wanted(running.len());
+        let guess = reading.is_empty() && self.cache.can_cut() && self.drafts.wanted(running.len());
         for (n, i) in running.iter().enumerate() {
             let spare = room - (running.len() - n);
             let guesses = if guess {
@@ -125,14 +129,19 @@ impl Scheduler<'_> {
             if left == 0 || self.waits_for_another(*i, &reading[..n]) {
                 continue;
             }
-            left -= self.add_reading(&mut plan, *i, left);
+            let count = self.piece(*i, left, running.is_empty());
+            left = left.saturating_sub(self.add_reading(&mut plan, *i, count));
         }
         plan
     }
 
-    /// Tokens that probably follow, for a stream that is sampled from.
+    /// Tokens that probably follow. None where the same text is expected each time: a batch with guesses is added up in another
+    /// order, which changes the last digits of the probabilities.
     fn guesses(&self, at: usize, room: usize) -> Vec<Token> {
         let s = &self.streams[at];
+        if s.request.sampling.is_repeatable() {
+            return Vec::new();
+        }
         let window = self.backend.info().context_tokens as usize;
         let left = s
             .request
@@ -164,6 +173,23 @@ impl Scheduler<'_> {
             count,
             samples: count,
         });
+    }
+
+    /// How many of at most `most` tokens of a prompt to read now.
+    ///
+    /// llama.cpp computes attention in another way for less than [`SMALL_BATCH`] tokens, which changes the last digits. So when
+    /// no stream runs beside it a prompt is not cut so that a small rest is left, and greedy text is that of a plain loop.
+    fn piece(&self, at: usize, most: usize, alone: bool) -> usize {
+        let s = &self.streams[at];
+        let remaining = s.tokens.len() - self.cache.length(s.sequence);
+        let rest = remaining.saturating_sub(most);
+        if !alone || rest == 0 || rest >= SMALL_BATCH {
+            most
+        } else if most >= 2 * SMALL_BATCH {
+            remaining - SMALL_BATCH
+        } else {
+            remaining.min(self.cache.available().min(self.backend.batch_tokens()))
+        }
     }
 
     /// Adds at most `most` tokens of a prompt; says how many.
@@ -213,17 +239,20 @@ impl Scheduler<'_> {
     /// Takes the KV entries of the least urgent stream, so that the others can go on; it computes them again later. `false` when
     /// there is only one.
     pub(super) fn park_one(&mut self) -> bool {
-        let awake = self.streams.iter().filter(|s| !s.parked && !s.restoring);
+        let awake = self
+            .streams
+            .iter()
+            .filter(|s| s.parked.is_none() && !s.restoring);
         if awake.count() < 2 {
             return false;
         }
         let least = self
             .streams
             .iter_mut()
-            .filter(|s| !s.parked && !s.restoring)
+            .filter(|s| s.parked.is_none() && !s.restoring)
             .max_by_key(|s| (s.priority(), s.received, s.id));
         let Some(stream) = least else { return false };
-        stream.parked = true;
+        stream.parked = Some(self.steps + PARKED_STEPS);
         self.cache.truncate(self.backend, stream.sequence, 0);
         true
     }
@@ -231,24 +260,28 @@ impl Scheduler<'_> {
     /// Lets parked streams go on for which there is room now, the most urgent first.
     fn unpark(&mut self) {
         let mut parked: Vec<usize> = (0..self.streams.len())
-            .filter(|i| self.streams[*i].parked)
+            .filter(|i| self.streams[*i].parked.is_some())
             .collect();
         parked.sort_by_key(|i| {
             let s = &self.streams[*i];
             (s.priority(), s.received, s.id)
         });
         for i in parked {
-            let alone = self.streams.iter().all(|s| s.parked || s.restoring);
+            let alone = self
+                .streams
+                .iter()
+                .all(|s| s.parked.is_some() || s.restoring);
             // What the others still have to compute of their prompts is spoken for.
-            let others = self.streams.iter().filter(|s| !s.parked);
+            let others = self.streams.iter().filter(|s| s.parked.is_none());
             let promised: usize = others
                 .map(|s| s.tokens.len().saturating_sub(self.cache.length(s.sequence)))
                 .sum();
             let needed = promised + self.streams[i].tokens.len() + UNPARK_TOKENS;
-            if !alone && self.cache.available() < needed {
+            let too_soon = self.streams[i].parked.is_some_and(|step| step > self.steps);
+            if !alone && (too_soon || self.cache.available() < needed) {
                 return;
             }
-            self.streams[i].parked = false;
+            self.streams[i].parked = None;
         }
     }
 }

@@ -19,8 +19,9 @@ pub struct Stream {
     /// The prompt and what was generated. All but the last are to be computed before the next can be sampled.
     pub tokens: Vec<Token>,
     pub prompt_tokens: usize,
-    /// Gave its place in the KV cache to a more urgent stream, and waits until there is room again.
-    pub parked: bool,
+    /// Gave its place in the KV cache to a more urgent stream, and waits until there is room again: the step before which it is
+    /// not tried.
+    pub parked: Option<u64>,
     /// A saved state is being read from disk for it.
     pub restoring: bool,
     pub received: Instant,
@@ -44,7 +45,7 @@ impl Stream {
             sequence,
             prompt_tokens: prepared.tokens.len(),
             tokens: prepared.tokens,
-            parked: false,
+            parked: None,
             restoring: false,
             received: waiting.received,
             generated: 0,

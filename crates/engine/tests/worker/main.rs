@@ -4,6 +4,7 @@
 
 mod faults;
 mod starter;
+mod streams;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     let trials = faults::trials()
         .into_iter()
         .chain(starter::trials())
+        .chain(streams::trials())
         .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -77,7 +79,7 @@ async fn collect(mut generation: Generation) -> (String, Result<Summary, Error>)
     let mut text = String::new();
     while let Some(event) = generation.events.recv().await {
         match event {
-            Event::Text { text: more } => text.push_str(&more),
+            Event::Text { text: more, .. } => text.push_str(&more),
             Event::Finished(summary) => return (text, Ok(summary)),
             Event::Failed(error) => return (text, Err(error)),
             _ => {}
