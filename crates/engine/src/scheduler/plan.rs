@@ -129,7 +129,8 @@ impl Scheduler<'_> {
             if left == 0 || self.waits_for_another(*i, &reading[..n]) {
                 continue;
             }
-            let count = self.piece(*i, left, running.is_empty());
+            let spare = running.is_empty().then(|| room - plan.read);
+            let count = self.piece(*i, left, spare);
             left = left.saturating_sub(self.add_reading(&mut plan, *i, count));
         }
         plan
@@ -179,16 +180,16 @@ impl Scheduler<'_> {
     ///
     /// llama.cpp computes attention in another way for less than [`SMALL_BATCH`] tokens, which changes the last digits. So when
     /// no stream runs beside it a prompt is not cut so that a small rest is left, and greedy text is that of a plain loop.
-    fn piece(&self, at: usize, most: usize, alone: bool) -> usize {
+    /// `spare` is what the batch could hold beyond that; `None` when streams run.
+    fn piece(&self, at: usize, most: usize, spare: Option<usize>) -> usize {
         let s = &self.streams[at];
         let remaining = s.tokens.len() - self.cache.length(s.sequence);
         let rest = remaining.saturating_sub(most);
-        if !alone || rest == 0 || rest >= SMALL_BATCH {
-            most
-        } else if most >= 2 * SMALL_BATCH {
-            remaining - SMALL_BATCH
-        } else {
-            remaining.min(self.cache.available().min(self.backend.batch_tokens()))
+        match spare {
+            Some(_) if rest == 0 || rest >= SMALL_BATCH => most,
+            Some(_) if most >= 2 * SMALL_BATCH => remaining - SMALL_BATCH,
+            Some(spare) => remaining.min(spare),
+            None => most,
         }
     }
 

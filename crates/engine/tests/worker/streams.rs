@@ -99,6 +99,12 @@ async fn answer(engine: &Supervisor, request: Request) -> (String, Summary) {
     (text, end.unwrap())
 }
 
+/// Text that the model has something to say about: after a list of random words two continuations are often equally likely, and
+/// the last digits decide.
+const STORY: &str = "The lighthouse keeper lived alone on a small rocky island. Every evening he climbed the stairs, cleaned the \
+    great glass lens and lit the lamp, so that the ships could find their way past the reef. In winter the storms shook the tower, \
+    and he wrote letters to his sister, who lived in a town by the harbour and kept a bakery. ";
+
 /// The plainest loop there is, in this process.
 fn bare(prompt: &str, tokens: usize) -> String {
     let backend = LlamaBackend::init().unwrap();
@@ -134,7 +140,7 @@ async fn greedy_text_is_that_of_a_bare_loop() {
     let engine = start(spec());
     for prompt in [
         "The most important thing about the sea is",
-        &words(5, 300),
+        &format!("{} The next day the keeper", STORY.repeat(3)),
         "def fibonacci(n):\n",
     ] {
         let expected = tokio::task::spawn_blocking({
