@@ -12,6 +12,7 @@ pub mod fake;
 pub mod llama;
 pub mod load;
 pub mod local;
+pub mod output;
 pub mod protocol;
 pub mod request;
 pub mod sampling;

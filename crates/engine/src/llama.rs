@@ -4,7 +4,8 @@
 //! [`crate::Request::validate`], token counts by the scheduler. Model and context are dropped in order before the process
 //! ends, because Metal asserts at exit that its buffers are gone.
 
-mod sampling;
+pub mod constrain;
+pub mod sampling;
 
 use std::num::NonZeroU32;
 
@@ -255,7 +256,7 @@ impl Backend for Llama<'_> {
     fn start_sampling(&mut self, sampling: &Sampling, prompt: &[Token]) {
         let window = prompt.len().saturating_sub(sampling.repeat_last_n as usize);
         let recent = prompt[window..].iter().map(|t| LlamaToken(*t));
-        self.sampler = sampling::chain(sampling, self.model.n_vocab()).with_tokens(recent);
+        self.sampler = sampling::chain(sampling, self.model).with_tokens(recent);
     }
 
     fn sample(&mut self) -> Result<Token, Error> {
