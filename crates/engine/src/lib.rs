@@ -25,7 +25,7 @@ pub mod utf8;
 pub mod worker;
 
 pub use error::Error;
-pub use event::{Event, FinishReason, ModelInfo, State, Summary};
+pub use event::{Event, FinishReason, ModelInfo, State, Summary, TokenLogprob};
 pub use load::{KvType, Limits, LoadSpec, Purpose, StateSpec};
 pub use request::{Message, Overflow, Priority, Prompt, Request, Role};
 pub use sampling::Sampling;

@@ -151,7 +151,10 @@ impl Scheduler<'_> {
     ) -> Result<Active, Error> {
         request.validate()?;
         let (text, notice) = match &request.prompt {
-            Prompt::Chat(messages) => self.backend.template().render(messages),
+            Prompt::Chat(messages) => {
+                let rendered = self.backend.template().render(messages, &request);
+                (rendered.prompt, rendered.notice)
+            }
             Prompt::Text(text) => (text.clone(), None),
         };
         let prompt = self.backend.tokenize(&text)?;
@@ -253,7 +256,7 @@ impl Scheduler<'_> {
         active.decoder.push(&bytes, &mut text);
         let (shown, stopped) = active.stops.push(&text);
         if !shown.is_empty() {
-            (self.emit)(active.id, Event::Text { text: shown });
+            (self.emit)(active.id, Event::Text { text: shown, logprobs: Vec::new() });
         }
         let context_tokens = self.backend.info().context_tokens as usize;
         let full = self.cached.len() + 1 >= context_tokens;
@@ -277,7 +280,7 @@ impl Scheduler<'_> {
         let mut tail = active.stops.finish();
         active.decoder.finish(&mut tail);
         if !tail.is_empty() {
-            (self.emit)(active.id, Event::Text { text: tail });
+            (self.emit)(active.id, Event::Text { text: tail, logprobs: Vec::new() });
         }
         let since = |at: Instant| at.duration_since(active.received).as_secs_f64() * 1000.0;
         let (ttft_ms, decode_ms) = match active.first_token {

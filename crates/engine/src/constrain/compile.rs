@@ -162,6 +162,9 @@ fn compile(factory: &ParserFactory, wanted: &Wanted) -> Result<Matcher, Error> {
 /// What a caller can use of an error's text: its first lines, without a trace of our own stack.
 fn reason_of(error: &str) -> String {
     let text = error.split("<backtrace>").next().unwrap_or_default();
+    // The compiler quotes the grammar that was built from the request, which says nothing to the caller.
+    let quoted = |line: &&str| line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(" |");
+    let text: String = text.lines().filter(|l| !quoted(l)).flat_map(|l| [l, " "]).collect();
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let short: String = text.chars().take(MAX_REASON_CHARS).collect();
     if text.starts_with("panic") {

@@ -77,7 +77,7 @@ async fn collect(mut generation: Generation) -> (String, Result<Summary, Error>)
     let mut text = String::new();
     while let Some(event) = generation.events.recv().await {
         match event {
-            Event::Text { text: more } => text.push_str(&more),
+            Event::Text { text: more, .. } => text.push_str(&more),
             Event::Finished(summary) => return (text, Ok(summary)),
             Event::Failed(error) => return (text, Err(error)),
             _ => {}

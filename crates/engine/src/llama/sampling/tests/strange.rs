@@ -5,7 +5,7 @@ use super::*;
 /// Schemas that have broken, or could break, a compiler: by family and size.
 fn schemas() -> Vec<(String, Value)> {
     let mut all = Vec::new();
-    for n in 0..60_usize {
+    for n in 0..27_usize {
         families(n, &mut |name, schema| all.push((format!("{name} {n}"), schema)));
     }
     all
@@ -90,7 +90,8 @@ fn bombs(n: usize, add: &mut dyn FnMut(&str, Value)) {
     add("alternatives", pattern((0..n * 50).map(|i| format!("x{i}y")).collect::<Vec<_>>().join("|")));
     add("pattern fields", json!({ "type": "object", "patternProperties": { format!("^a{{{n}}}"): { "type": "string" }, "b$": { "type": "number" } }, "additionalProperties": { "type": "null" } }));
     add("many items", json!({ "type": "array", "items": { "type": "string", "maxLength": 50 }, "minItems": n * 100, "maxItems": n * 1000 }));
-    add("format", json!({ "type": "string", "format": ["date-time", "uuid", "email", "ipv6", "frog", "regex"][n % 6] }));
+    let format = ["date-time", "uuid", "email", "ipv6", "frog", "regex"][n % 6];
+    add("format", json!({ "type": "string", "format": format }));
     add("many required", json!({ "type": "object", "minProperties": n, "maxProperties": n * 3 }));
 }
 
@@ -142,5 +143,5 @@ fn a_thousand_strange_schemas_compile_or_are_refused_in_time() {
         }
     }
     println!("{compiled} compiled, {refused} refused, slowest {slowest:?}, slowest mask {slowest_mask:?}");
-    assert!(compiled > 300 && refused > 100, "{compiled} compiled, {refused} refused");
+    assert!(compiled > 300 && refused > 300, "{compiled} compiled, {refused} refused");
 }
