@@ -144,11 +144,19 @@ mod tests {
         assert!(reason.contains("64 levels"), "{reason}");
         let large = json!({ "const": "x".repeat(MAX_BYTES) });
         assert!(refusal(Constraint::JsonSchema(large)).1.contains("262144"));
-        for (value, says) in [(json!(null), "null"), (json!([]), "array"), (json!(3), "number")] {
+        for (value, says) in [
+            (json!(null), "null"),
+            (json!([]), "array"),
+            (json!(3), "number"),
+        ] {
             assert!(refusal(Constraint::JsonSchema(value)).1.contains(says));
         }
         assert!(refusal(Constraint::Gbnf(" \n".into())).1.contains("empty"));
-        assert!(refusal(Constraint::Regex("a".repeat(16_385))).1.contains("16384"));
+        assert!(
+            refusal(Constraint::Regex("a".repeat(16_385)))
+                .1
+                .contains("16384")
+        );
         assert_eq!(Constraint::JsonSchema(json!(true)).validate(), Ok(()));
     }
 }

@@ -79,7 +79,11 @@ pub struct Output {
 impl Output {
     /// For an answer in `syntax` by a model that may call `tools`. `seed` decides the ids of calls: give each request its own.
     pub fn new(syntax: Syntax, tools: Vec<String>, seed: u64) -> Self {
-        let mode = if syntax.thinking_open { Mode::Thought } else { Mode::Text };
+        let mode = if syntax.thinking_open {
+            Mode::Thought
+        } else {
+            Mode::Text
+        };
         Self {
             bare: syntax.family == Family::Llama3 && !tools.is_empty(),
             trim: syntax.thinking_open,
@@ -146,7 +150,11 @@ impl Output {
     }
 
     /// Matches `held` and `c` against markers: which one is complete, and what of the text can be none any more.
-    fn match_marker(&mut self, c: char, markers: &[&'static str]) -> (String, Option<&'static str>) {
+    fn match_marker(
+        &mut self,
+        c: char,
+        markers: &[&'static str],
+    ) -> (String, Option<&'static str>) {
         self.held.push(c);
         let mut shown = String::new();
         loop {
@@ -194,7 +202,13 @@ impl Output {
     /// The markers that mean something in text.
     fn text_markers(&self) -> Vec<&'static str> {
         let mut markers: Vec<&'static str> = match self.syntax.family {
-            Family::Harmony => vec!["<|channel|>", "<|start|>", "<|end|>", "<|call|>", "<|return|>"],
+            Family::Harmony => vec![
+                "<|channel|>",
+                "<|start|>",
+                "<|end|>",
+                "<|call|>",
+                "<|return|>",
+            ],
             _ if self.tools.is_empty() => Vec::new(),
             Family::Hermes => vec!["<tool_call>"],
             Family::Llama3 => vec!["<|python_tag|>"],
@@ -210,7 +224,13 @@ impl Output {
     fn thought(&mut self, c: char) {
         let markers: Vec<&'static str> = match self.syntax.thoughts {
             Some(thoughts) if self.syntax.family != Family::Harmony => vec![thoughts.close],
-            _ => vec!["<|end|>", "<|return|>", "<|call|>", "<|start|>", "<|channel|>"],
+            _ => vec![
+                "<|end|>",
+                "<|return|>",
+                "<|call|>",
+                "<|start|>",
+                "<|channel|>",
+            ],
         };
         let (shown, marker) = self.match_marker(c, &markers);
         self.show(&shown, true);
@@ -243,7 +263,9 @@ impl Output {
     }
 
     fn object(&mut self, c: char) {
-        let Mode::Object(reader) = &mut self.mode else { return };
+        let Mode::Object(reader) = &mut self.mode else {
+            return;
+        };
         let tools = &self.tools;
         match reader.feed(c, &|name| tools.iter().any(|t| t == name)) {
             Read::Nothing => {
@@ -319,7 +341,9 @@ impl Output {
     }
 
     fn before_arguments(&mut self, c: char) {
-        let Mode::BeforeArguments(name) = &self.mode else { return };
+        let Mode::BeforeArguments(name) = &self.mode else {
+            return;
+        };
         let name = name.clone();
         if c == '{' {
             self.begin_call(&name);
@@ -339,7 +363,9 @@ impl Output {
     }
 
     fn arguments(&mut self, c: char) {
-        let Mode::Arguments(scanner) = &mut self.mode else { return };
+        let Mode::Arguments(scanner) = &mut self.mode else {
+            return;
+        };
         match scanner.feed(c) {
             Ok(Fed::More) => self.add_arguments(c.encode_utf8(&mut [0; 4])),
             Ok(_) => {
@@ -409,7 +435,11 @@ impl Output {
 
     fn end_call(&mut self) {
         self.bare = self.syntax.family == Family::Llama3;
-        self.mode = if self.in_list { Mode::InList } else { Mode::AfterCall };
+        self.mode = if self.in_list {
+            Mode::InList
+        } else {
+            Mode::AfterCall
+        };
     }
 
     /// What was read is no call, or no longer one: it is text, and so is `c`, unless it begins a marker.

@@ -188,12 +188,17 @@ impl Sampling {
         }
         for (token, bias) in &self.logit_bias {
             if *token < 0 {
-                return Err(invalid("logit_bias", format!("names token {token}, which is negative")));
+                return Err(invalid(
+                    "logit_bias",
+                    format!("names token {token}, which is negative"),
+                ));
             }
             if !(bias.abs() <= MAX_BIAS) {
                 return Err(invalid(
                     "logit_bias",
-                    format!("must be between -{MAX_BIAS} and {MAX_BIAS}, not {bias} (token {token})"),
+                    format!(
+                        "must be between -{MAX_BIAS} and {MAX_BIAS}, not {bias} (token {token})"
+                    ),
                 ));
             }
         }
@@ -216,15 +221,31 @@ mod tests {
             ("dry_base", |s| s.dry_base = 0.5, "0.5"),
             ("dry_allowed_length", |s| s.dry_allowed_length = 0, "0"),
             ("dry_last_n", |s| s.dry_last_n = 70_000, "65536"),
-            ("dry_breakers", |s| s.dry_breakers = vec!["x".into(); 17], "16"),
-            ("dry_breakers", |s| s.dry_breakers = vec!["a\0".into()], "zero"),
-            ("dry_breakers", |s| s.dry_breakers = vec![String::new()], "1 to 40"),
+            (
+                "dry_breakers",
+                |s| s.dry_breakers = vec!["x".into(); 17],
+                "16",
+            ),
+            (
+                "dry_breakers",
+                |s| s.dry_breakers = vec!["a\0".into()],
+                "zero",
+            ),
+            (
+                "dry_breakers",
+                |s| s.dry_breakers = vec![String::new()],
+                "1 to 40",
+            ),
             ("mirostat", |s| s.mirostat = 3, "3"),
             ("mirostat_tau", |s| s.mirostat_tau = f32::INFINITY, "inf"),
             ("top_n_sigma", |s| s.top_n_sigma = -0.1, "-0.1"),
             ("logit_bias", |s| s.logit_bias = vec![(1, 101.0)], "101"),
             ("logit_bias", |s| s.logit_bias = vec![(-1, 1.0)], "-1"),
-            ("logit_bias", |s| s.logit_bias = vec![(1, 1.0); 1025], "1024"),
+            (
+                "logit_bias",
+                |s| s.logit_bias = vec![(1, 1.0); 1025],
+                "1024",
+            ),
             ("logprobs", |s| s.logprobs = Some(21), "20"),
         ];
         for (name, change, says) in cases {

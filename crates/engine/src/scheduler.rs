@@ -256,7 +256,13 @@ impl Scheduler<'_> {
         active.decoder.push(&bytes, &mut text);
         let (shown, stopped) = active.stops.push(&text);
         if !shown.is_empty() {
-            (self.emit)(active.id, Event::Text { text: shown, logprobs: Vec::new() });
+            (self.emit)(
+                active.id,
+                Event::Text {
+                    text: shown,
+                    logprobs: Vec::new(),
+                },
+            );
         }
         let context_tokens = self.backend.info().context_tokens as usize;
         let full = self.cached.len() + 1 >= context_tokens;
@@ -280,7 +286,13 @@ impl Scheduler<'_> {
         let mut tail = active.stops.finish();
         active.decoder.finish(&mut tail);
         if !tail.is_empty() {
-            (self.emit)(active.id, Event::Text { text: tail, logprobs: Vec::new() });
+            (self.emit)(
+                active.id,
+                Event::Text {
+                    text: tail,
+                    logprobs: Vec::new(),
+                },
+            );
         }
         let since = |at: Instant| at.duration_since(active.received).as_secs_f64() * 1000.0;
         let (ttft_ms, decode_ms) = match active.first_token {

@@ -126,7 +126,9 @@ impl Template {
             tools,
             thinking: request.thinking,
         };
-        let calls = messages.iter().any(|m| !m.tool_calls.is_empty() || m.role == crate::Role::Tool);
+        let calls = messages
+            .iter()
+            .any(|m| !m.tool_calls.is_empty() || m.role == crate::Role::Tool);
         if self.knows_tools || (tools.is_empty() && !calls) {
             if let Some(prompt) = self.attempt(&turn) {
                 return self.rendered(prompt, self.syntax, self.notice.clone());

@@ -155,6 +155,10 @@ fn compile(factory: &ParserFactory, wanted: &Wanted) -> Result<Matcher, Error> {
     match matcher.compute_mask_or_eos() {
         Ok(mask) if mask.is_zero() => Err(invalid(field, "allows no text at all")),
         Ok(_) => Ok(matcher),
+        // llguidance's word for a grammar that is at its end before it begins.
+        Err(error) if error.to_string().contains("NoExtension") => {
+            Err(invalid(field, "allows no text at all"))
+        }
         Err(error) => Err(invalid(field, reason_of(&error.to_string()))),
     }
 }
@@ -163,8 +167,16 @@ fn compile(factory: &ParserFactory, wanted: &Wanted) -> Result<Matcher, Error> {
 fn reason_of(error: &str) -> String {
     let text = error.split("<backtrace>").next().unwrap_or_default();
     // The compiler quotes the grammar that was built from the request, which says nothing to the caller.
-    let quoted = |line: &&str| line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(" |");
-    let text: String = text.lines().filter(|l| !quoted(l)).flat_map(|l| [l, " "]).collect();
+    let quoted = |line: &&str| {
+        line.trim_start()
+            .trim_start_matches(|c: char| c.is_ascii_digit())
+            .starts_with(" |")
+    };
+    let text: String = text
+        .lines()
+        .filter(|l| !quoted(l))
+        .flat_map(|l| [l, " "])
+        .collect();
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let short: String = text.chars().take(MAX_REASON_CHARS).collect();
     if text.starts_with("panic") {
@@ -224,7 +236,10 @@ impl Guide {
     /// Fails when the grammar is too complex at this place. The caller must then end the generation: going on without the mask
     /// would give text that does not conform.
     pub fn allowed(&mut self) -> Result<SimpleVob, Error> {
-        let mask = self.0.compute_mask_or_eos().map_err(|e| stuck(&e.to_string()))?;
+        let mask = self
+            .0
+            .compute_mask_or_eos()
+            .map_err(|e| stuck(&e.to_string()))?;
         // llguidance allows the end of the answer when it gave up, too.
         if !self.0.stop_reason().is_ok() {
             return Err(stuck(&self.0.stop_reason().to_string()));
@@ -254,6 +269,8 @@ impl Guide {
 fn stuck(why: &str) -> Error {
     let why = reason_of(why);
     Error::Backend {
-        reason: format!("the constraint cannot be followed any further, so the answer ends here: it {why}"),
+        reason: format!(
+            "the constraint cannot be followed any further, so the answer ends here: it {why}"
+        ),
     }
 }

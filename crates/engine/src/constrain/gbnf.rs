@@ -52,3 +52,6 @@ pub struct Grammar {
     /// The rule to begin with.
     pub root: usize,
 }
+
+#[cfg(test)]
+mod tests;

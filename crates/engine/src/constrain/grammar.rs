@@ -41,7 +41,11 @@ impl Wanted {
         let tools = request.tools.iter();
         let (tools, must_call, most_calls): (Vec<Tool>, bool, usize) = match &request.tool_choice {
             ToolChoice::None => (Vec::new(), false, 0),
-            ToolChoice::Named(name) => (tools.filter(|t| t.name == *name).cloned().collect(), true, 1),
+            ToolChoice::Named(name) => (
+                tools.filter(|t| t.name == *name).cloned().collect(),
+                true,
+                1,
+            ),
             ToolChoice::Required => (tools.cloned().collect(), true, MAX_CALLS),
             // Without `parse` nobody could tell a call from an answer that breaks its constraint.
             ToolChoice::Auto if !request.parse => (Vec::new(), false, 0),
@@ -76,7 +80,10 @@ impl Wanted {
             answers.push(lark.constraint(constraint)?);
         }
         if answers.is_empty() {
-            return Err(invalid("tool_choice", "asks for a call, and there is no tool to call"));
+            return Err(invalid(
+                "tool_choice",
+                "asks for a call, and there is no tool to call",
+            ));
         }
         let answer = format!("({})", answers.join(" | "));
         let start = lark.start(&self.syntax, &answer, self.thinks, self.must_call);
@@ -161,10 +168,8 @@ impl<'v> Lark<'v> {
             Constraint::JsonObject => self.schema("json_schema", json!({ "type": "object" })),
             Constraint::JsonSchema(schema) => self.schema("json_schema", schema.clone()),
             Constraint::Regex(regex) => {
-                self.rules.push(format!(
-                    "REGEX: /{}/",
-                    llguidance::regex_to_lark(regex, "")
-                ));
+                self.rules
+                    .push(format!("REGEX: /{}/", llguidance::regex_to_lark(regex, "")));
                 Ok("REGEX".into())
             }
             Constraint::Gbnf(text) => {
@@ -219,7 +224,11 @@ impl<'v> Lark<'v> {
                 _ => format!("call{{1,{most}}}"),
             },
             Family::MistralList => {
-                format!("{} \"[\" {} \"]\"", self.marker("[TOOL_CALLS]"), repeat("\", \""))
+                format!(
+                    "{} \"[\" {} \"]\"",
+                    self.marker("[TOOL_CALLS]"),
+                    repeat("\", \"")
+                )
             }
             // One call is the whole answer.
             Family::Llama3 | Family::Harmony => "call".into(),

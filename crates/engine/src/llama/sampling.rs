@@ -101,7 +101,9 @@ impl Chain {
         mask.iter_set_entries(|token| {
             if let Some(logit) = logits.get(token) {
                 let token = LlamaToken(token as Token);
-                candidates.data.push(LlamaTokenData::new(token, *logit, 0.0));
+                candidates
+                    .data
+                    .push(LlamaTokenData::new(token, *logit, 0.0));
             }
         });
         let chosen = match candidates.data.as_slice() {

@@ -108,7 +108,12 @@ impl CallReader {
         let Ok(key) = serde_json::from_str::<String>(raw) else {
             return Read::NoCall;
         };
-        if self.strict && !matches!(key.as_str(), "name" | "arguments" | "parameters" | "type" | "id") {
+        if self.strict
+            && !matches!(
+                key.as_str(),
+                "name" | "arguments" | "parameters" | "type" | "id"
+            )
+        {
             return Read::NoCall;
         }
         self.key = key;
@@ -142,7 +147,12 @@ impl CallReader {
             };
         }
         // What is shown at once need not be kept.
-        let object = is_arguments && if first { c == '{' } else { raw.starts_with('{') };
+        let object = is_arguments
+            && if first {
+                c == '{'
+            } else {
+                raw.starts_with('{')
+            };
         if !(object && self.begun) || first {
             raw.push(c);
         }

@@ -96,7 +96,10 @@ impl Scanner {
             State::Hex { key, left } if c.is_ascii_hexdigit() => {
                 self.state = match left {
                     1 => State::String { key },
-                    _ => State::Hex { key, left: left - 1 },
+                    _ => State::Hex {
+                        key,
+                        left: left - 1,
+                    },
                 };
                 Ok(Fed::More)
             }
@@ -166,14 +169,10 @@ impl Scanner {
             (Number::Point | Number::Fraction, '0'..='9') => Number::Fraction,
             (Number::Zero | Number::Integer | Number::Fraction, 'e' | 'E') => Number::Exponent,
             (Number::Exponent, '+' | '-') => Number::ExponentSign,
-            (
-                Number::Exponent | Number::ExponentSign | Number::ExponentDigits,
-                '0'..='9',
-            ) => Number::ExponentDigits,
-            (
-                Number::Zero | Number::Integer | Number::Fraction | Number::ExponentDigits,
-                _,
-            ) => {
+            (Number::Exponent | Number::ExponentSign | Number::ExponentDigits, '0'..='9') => {
+                Number::ExponentDigits
+            }
+            (Number::Zero | Number::Integer | Number::Fraction | Number::ExponentDigits, _) => {
                 if self.end() == Fed::Done {
                     return Ok(Fed::DoneBefore);
                 }
@@ -202,7 +201,11 @@ impl Scanner {
     /// A value ended.
     fn end(&mut self) -> Fed {
         self.state = State::Next;
-        if self.frames.is_empty() { Fed::Done } else { Fed::More }
+        if self.frames.is_empty() {
+            Fed::Done
+        } else {
+            Fed::More
+        }
     }
 }
 
@@ -231,9 +234,31 @@ mod tests {
         assert_eq!(scan(&format!("{value} x")), Ok(Some(value.len())));
         assert_eq!(scan("12 "), Ok(Some(2)));
         assert_eq!(scan(r#"{"a": 1"#), Ok(None));
-        for bad in ["{,", "[1,]", "{\"a\" 1", "01", "tru ", "{1", "[1}", "\"\n", "\"\\x", "-.", "{\"a\":1,}", "1.e", "'"] {
+        for bad in [
+            "{,",
+            "[1,]",
+            "{\"a\" 1",
+            "01",
+            "tru ",
+            "{1",
+            "[1}",
+            "\"\n",
+            "\"\\x",
+            "-.",
+            "{\"a\":1,}",
+            "1.e",
+            "'",
+        ] {
             let bad = format!("{bad} ");
-            assert_eq!(scan(&bad), if bad == "01 " { Ok(Some(1)) } else { Err(NotJson) }, "{bad}");
+            assert_eq!(
+                scan(&bad),
+                if bad == "01 " {
+                    Ok(Some(1))
+                } else {
+                    Err(NotJson)
+                },
+                "{bad}"
+            );
         }
         assert_eq!(scan(&"[".repeat(129)), Err(NotJson));
     }

@@ -96,9 +96,7 @@ impl Syntax {
         let calls: &[&'static str] = match self.family {
             Family::Hermes => &["<tool_call>", "</tool_call>"],
             Family::Llama3 => &["<|python_tag|>"],
-            Family::MistralList | Family::MistralNamed => {
-                &["[TOOL_CALLS]", "[ARGS]", "[CALL_ID]"]
-            }
+            Family::MistralList | Family::MistralNamed => &["[TOOL_CALLS]", "[ARGS]", "[CALL_ID]"],
             Family::Function => &["<function=", "</function>"],
             Family::Harmony => &[
                 "<|channel|>",
@@ -122,16 +120,28 @@ mod tests {
     #[test]
     fn knows_families_by_their_templates() {
         let cases = [
-            ("{%- if tools %}…within <tool_call></tool_call> XML tags", Family::Hermes),
+            (
+                "{%- if tools %}…within <tool_call></tool_call> XML tags",
+                Family::Hermes,
+            ),
             ("{{ '<|python_tag|>' + x }}", Family::Llama3),
             (
                 "<|start_header_id|>… {\"name\": function name, \"parameters\": …}",
                 Family::Llama3,
             ),
             ("{{ '[TOOL_CALLS] [' }}", Family::MistralList),
-            ("[TOOL_CALLS]{{ name }}[ARGS]{{ arguments }}", Family::MistralNamed),
-            ("<function={{ name }}>{{ args }}</function>", Family::Function),
-            ("<|start|>assistant<|channel|>final<|message|>", Family::Harmony),
+            (
+                "[TOOL_CALLS]{{ name }}[ARGS]{{ arguments }}",
+                Family::MistralNamed,
+            ),
+            (
+                "<function={{ name }}>{{ args }}</function>",
+                Family::Function,
+            ),
+            (
+                "<|start|>assistant<|channel|>final<|message|>",
+                Family::Harmony,
+            ),
             ("<|im_start|>{{ role }}", Family::Hermes),
         ];
         for (template, family) in cases {
@@ -143,11 +153,22 @@ mod tests {
     fn knows_thoughts_and_whether_the_prompt_opened_one() {
         let syntax = Syntax::detect("… {{ '<think>\n' }} … </think>");
         assert_eq!(syntax.thoughts.unwrap().close, "</think>");
-        assert!(syntax.after("<|im_start|>assistant\n<think>\n").thinking_open);
-        assert!(!syntax.after("assistant\n<think>\n\n</think>\n\n").thinking_open);
+        assert!(
+            syntax
+                .after("<|im_start|>assistant\n<think>\n")
+                .thinking_open
+        );
+        assert!(
+            !syntax
+                .after("assistant\n<think>\n\n</think>\n\n")
+                .thinking_open
+        );
         assert!(!Syntax::detect("plain").after("<think>").thinking_open);
         assert!(syntax.markers().contains(&"</think>"));
         assert_eq!(Syntax::detect("[THINK]").thoughts.unwrap().open, "[THINK]");
-        assert_eq!(Syntax::detect("<thinking>").thoughts.unwrap().open, "<thinking>");
+        assert_eq!(
+            Syntax::detect("<thinking>").thoughts.unwrap().open,
+            "<thinking>"
+        );
     }
 }

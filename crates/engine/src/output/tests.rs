@@ -63,7 +63,11 @@ fn shown(pieces: &[Piece]) -> Vec<String> {
 
 fn check(syntax: Syntax, text: &str, expected: &[&str]) {
     for size in [1, 2, 3, 5, 7, 1000] {
-        assert_eq!(shown(&parse(syntax, text, size)), expected, "{text} by {size}");
+        assert_eq!(
+            shown(&parse(syntax, text, size)),
+            expected,
+            "{text} by {size}"
+        );
     }
 }
 
@@ -73,12 +77,16 @@ fn hermes_and_qwen() {
     let call = format!("C:get_weather{WEATHER}");
     check(
         s,
-        &format!("<tool_call>\n{{\"name\": \"get_weather\", \"arguments\": {WEATHER}}}\n</tool_call>"),
+        &format!(
+            "<tool_call>\n{{\"name\": \"get_weather\", \"arguments\": {WEATHER}}}\n</tool_call>"
+        ),
         &[&call],
     );
     check(
         s,
-        &format!("<think>\nI need both.\n</think>\n\nLet me look.\n<tool_call>\n{{\"arguments\": {WEATHER}, \"name\": \"get_weather\"}}\n</tool_call>\n<tool_call>\n{{\"name\": \"now\"}}\n</tool_call>"),
+        &format!(
+            "<think>\nI need both.\n</think>\n\nLet me look.\n<tool_call>\n{{\"arguments\": {WEATHER}, \"name\": \"get_weather\"}}\n</tool_call>\n<tool_call>\n{{\"name\": \"now\"}}\n</tool_call>"
+        ),
         &["R:I need both.", "T:Let me look.", &call, "C:now{}"],
     );
     // Arguments as text, as some fine-tunes write them; the closing marker is missing.
@@ -93,17 +101,27 @@ fn hermes_and_qwen() {
 fn llama_3() {
     let s = syntax(Family::Llama3);
     let call = format!("C:get_weather{WEATHER}");
-    check(s, &format!("{{\"name\": \"get_weather\", \"parameters\": {WEATHER}}}"), &[&call]);
     check(
         s,
-        &format!("<|python_tag|>{{\"type\": \"function\", \"name\": \"get_weather\", \"parameters\": {WEATHER}}}; {{\"name\": \"now\", \"parameters\": {{}}}}"),
+        &format!("{{\"name\": \"get_weather\", \"parameters\": {WEATHER}}}"),
+        &[&call],
+    );
+    check(
+        s,
+        &format!(
+            "<|python_tag|>{{\"type\": \"function\", \"name\": \"get_weather\", \"parameters\": {WEATHER}}}; {{\"name\": \"now\", \"parameters\": {{}}}}"
+        ),
         &[&call, "C:now{}"],
     );
     let python = "<|python_tag|>brave_search.call(query=\"x\")";
     check(s, python, &[&format!("T:{python}")]);
     let answer = r#"{"answer": 42, "name": "now"}"#;
     check(s, answer, &[&format!("T:{answer}")]);
-    check(s, "Use {\"name\": \"now\"}.", &["T:Use {\"name\": \"now\"}."]);
+    check(
+        s,
+        "Use {\"name\": \"now\"}.",
+        &["T:Use {\"name\": \"now\"}."],
+    );
 }
 
 #[test]
@@ -112,12 +130,16 @@ fn mistral() {
     let call = format!("C:get_weather{WEATHER}");
     check(
         s,
-        &format!("[TOOL_CALLS] [{{\"name\": \"get_weather\", \"arguments\": {WEATHER}}}, {{\"name\": \"now\", \"arguments\": {{}}, \"id\": \"abcdefghi\"}}]"),
+        &format!(
+            "[TOOL_CALLS] [{{\"name\": \"get_weather\", \"arguments\": {WEATHER}}}, {{\"name\": \"now\", \"arguments\": {{}}, \"id\": \"abcdefghi\"}}]"
+        ),
         &[&call, "C:now{}"],
     );
     check(
         syntax(Family::MistralNamed),
-        &format!("Sure.[TOOL_CALLS]get_weather[ARGS]{WEATHER}[TOOL_CALLS]now[CALL_ID]123456789[ARGS]{{}}"),
+        &format!(
+            "Sure.[TOOL_CALLS]get_weather[ARGS]{WEATHER}[TOOL_CALLS]now[CALL_ID]123456789[ARGS]{{}}"
+        ),
         &["T:Sure.", &call, "C:now{}"],
     );
     let thinking = Syntax {
@@ -136,7 +158,11 @@ fn functionary() {
         &format!("<function=get_weather>{WEATHER}</function>\n<function=now></function>"),
         &[&format!("C:get_weather{WEATHER}"), "C:now{}"],
     );
-    check(s, "<function=rm>{}</function>", &["T:<function=rm>{}</function>"]);
+    check(
+        s,
+        "<function=rm>{}</function>",
+        &["T:<function=rm>{}</function>"],
+    );
 }
 
 #[test]
@@ -152,7 +178,9 @@ fn harmony() {
     );
     check(
         s,
-        &format!("<|channel|>analysis<|message|>Look it up.<|end|><|start|>assistant<|channel|>commentary to=functions.get_weather <|constrain|>json<|message|>{WEATHER}<|call|>"),
+        &format!(
+            "<|channel|>analysis<|message|>Look it up.<|end|><|start|>assistant<|channel|>commentary to=functions.get_weather <|constrain|>json<|message|>{WEATHER}<|call|>"
+        ),
         &["R:Look it up.", &format!("C:get_weather{WEATHER}")],
     );
     check(
@@ -218,7 +246,10 @@ fn arguments_stream_before_the_call_ends() {
     let mut output = parser(syntax(Family::Hermes));
     let first = output.push("<tool_call>\n{\"name\": \"now\", \"arguments\": {\"zone\": \"U");
     assert_eq!(shown(&first), ["C:now{\"zone\": \"U"]);
-    assert_eq!(shown(&output.push("TC\"}}\n</tool")[..0]), Vec::<String>::new());
+    assert_eq!(
+        shown(&output.push("TC\"}}\n</tool")[..0]),
+        Vec::<String>::new()
+    );
     assert!(output.finish().is_empty());
     assert_eq!(output.calls(), 1);
 }
@@ -255,10 +286,43 @@ fn families() -> impl Strategy<Value = Syntax> {
 /// Answers put together from what the parsers look for.
 fn answers() -> impl Strategy<Value = String> {
     let parts = [
-        "<tool_call>", "</tool_call>", "<think>", "</think>", "[TOOL_CALLS]", "[ARGS]", "[", "]", "{", "}", ",", ":", "\"",
-        "\"name\"", "\"arguments\"", "\"parameters\"", "\"now\"", "now", "{\"name\": \"now\", \"arguments\": {", "<function=", ">",
-        "</function>", "<|channel|>", "analysis", "final", "<|message|>", "<|end|>", "<|start|>", "to=functions.now", "<|python_tag|>",
-        ";", "é", " ", "\n", "<", "1", "text",
+        "<tool_call>",
+        "</tool_call>",
+        "<think>",
+        "</think>",
+        "[TOOL_CALLS]",
+        "[ARGS]",
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        ":",
+        "\"",
+        "\"name\"",
+        "\"arguments\"",
+        "\"parameters\"",
+        "\"now\"",
+        "now",
+        "{\"name\": \"now\", \"arguments\": {",
+        "<function=",
+        ">",
+        "</function>",
+        "<|channel|>",
+        "analysis",
+        "final",
+        "<|message|>",
+        "<|end|>",
+        "<|start|>",
+        "to=functions.now",
+        "<|python_tag|>",
+        ";",
+        "é",
+        " ",
+        "\n",
+        "<",
+        "1",
+        "text",
     ];
     proptest::collection::vec(0..parts.len(), 0..24)
         .prop_map(move |at| at.into_iter().map(|i| parts[i]).collect())

@@ -76,7 +76,11 @@ mod tests {
         );
         assert!((ranked.chosen - ranked.top[1].1).abs() < 1e-6);
         // ln(e^2 / (e^1 + e^3 + e^2)), worked out by hand.
-        assert!((ranked.chosen + 1.407_606).abs() < 1e-5, "{}", ranked.chosen);
+        assert!(
+            (ranked.chosen + 1.407_606).abs() < 1e-5,
+            "{}",
+            ranked.chosen
+        );
     }
 
     #[test]

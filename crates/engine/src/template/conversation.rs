@@ -67,8 +67,20 @@ pub(super) struct Taste {
 impl Taste {
     pub(super) fn of(source: &str, syntax: &Syntax) -> Self {
         let has = |text: &str| source.contains(text);
-        let prints = ["arguments }}", "arguments -}}", "arguments'] }}", "arguments + ", "arguments'] + "];
-        let converts = ["arguments | tojson", "arguments|tojson", "arguments'] | tojson", "function|tojson", "function | tojson"];
+        let prints = [
+            "arguments }}",
+            "arguments -}}",
+            "arguments'] }}",
+            "arguments + ",
+            "arguments'] + ",
+        ];
+        let converts = [
+            "arguments | tojson",
+            "arguments|tojson",
+            "arguments'] | tojson",
+            "function|tojson",
+            "function | tojson",
+        ];
         let walks = ["arguments.items", "arguments|items", "arguments | items"];
         Self {
             text_arguments: prints.iter().any(|p| has(p))
@@ -110,7 +122,10 @@ impl Taste {
 pub(super) fn seen(messages: &[Message], taste: Taste) -> Vec<Seen<'_>> {
     let name_of = |id: &str| {
         let calls = messages.iter().flat_map(|m| &m.tool_calls);
-        calls.filter(|c| c.id == id).map(|c| c.name.as_str()).next_back()
+        calls
+            .filter(|c| c.id == id)
+            .map(|c| c.name.as_str())
+            .next_back()
     };
     messages
         .iter()

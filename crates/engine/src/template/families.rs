@@ -76,7 +76,11 @@ fn qwen_sees_tools_calls_results_and_thoughts() {
         "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Bern\"}}\n</tool_call>",
         "<tool_response>\n{\"celsius\": 3}\n</tool_response>",
     ] {
-        assert!(rendered.prompt.contains(part), "{part}\n{}", rendered.prompt);
+        assert!(
+            rendered.prompt.contains(part),
+            "{part}\n{}",
+            rendered.prompt
+        );
     }
     assert!(rendered.syntax.thinking_open);
     assert_eq!(rendered.syntax.family, Family::Hermes);
@@ -86,7 +90,12 @@ fn qwen_sees_tools_calls_results_and_thoughts() {
     assert!(!rendered.syntax.thinking_open);
     assert!(rendered.prompt.ends_with("<think>\n\n</think>\n\n"));
     calm.tool_choice = ToolChoice::None;
-    assert!(!template.render(&conversation()[..1], &calm).prompt.contains("<tools>"));
+    assert!(
+        !template
+            .render(&conversation()[..1], &calm)
+            .prompt
+            .contains("<tools>")
+    );
 }
 
 #[test]
@@ -101,7 +110,10 @@ fn mistral_gets_ids_of_nine_characters() {
 
 #[test]
 fn a_template_without_tools_gets_them_in_plain_text() {
-    for template in [Template::new(Some(CHATML), "", ""), Template::new(None, "", "")] {
+    for template in [
+        Template::new(Some(CHATML), "", ""),
+        Template::new(None, "", ""),
+    ] {
         let mut messages = conversation();
         messages.insert(0, Message::new(Role::System, "Be brief."));
         let rendered = template.render(&messages, &request());
@@ -112,7 +124,11 @@ fn a_template_without_tools_gets_them_in_plain_text() {
             "<|im_start|>assistant\n<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\":\"Bern\"}}\n</tool_call><|im_end|>",
             "<|im_start|>user\n<tool_response>\n{\"celsius\": 3}\n</tool_response><|im_end|>",
         ] {
-            assert!(rendered.prompt.contains(part), "{part}\n{}", rendered.prompt);
+            assert!(
+                rendered.prompt.contains(part),
+                "{part}\n{}",
+                rendered.prompt
+            );
         }
         assert_eq!(rendered.prompt.matches("<|im_start|>system").count(), 1);
     }
@@ -123,7 +139,11 @@ fn a_template_that_fails_on_tools_gets_them_in_plain_text() {
     let source = "{% if tools %}{{ raise_exception('no') }}{% endif %}{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}";
     let rendered = Template::new(Some(source), "", "").render(&conversation(), &request());
     assert_eq!(rendered.notice, None);
-    assert!(rendered.prompt.starts_with("[system]You can call"), "{}", rendered.prompt);
+    assert!(
+        rendered.prompt.starts_with("[system]You can call"),
+        "{}",
+        rendered.prompt
+    );
 }
 
 #[test]
@@ -134,5 +154,9 @@ fn arguments_are_text_where_the_template_prints_them() {
     let mut odd = conversation();
     odd[1].tool_calls[0].arguments = "not json".into();
     let rendered = Template::new(Some(QWEN), "", "").render(&odd, &request());
-    assert!(rendered.prompt.contains("\"arguments\": not json}"), "{}", rendered.prompt);
+    assert!(
+        rendered.prompt.contains("\"arguments\": not json}"),
+        "{}",
+        rendered.prompt
+    );
 }

@@ -103,10 +103,7 @@ impl Chars {
 
 /// The parts of a range before and after the surrogates.
 fn around_surrogates((a, b): (u32, u32)) -> [(u32, u32); 2] {
-    [
-        (a, b.min(SURROGATES.0 - 1)),
-        (a.max(SURROGATES.1 + 1), b),
-    ]
+    [(a, b.min(SURROGATES.0 - 1)), (a.max(SURROGATES.1 + 1), b)]
 }
 
 #[cfg(test)]
@@ -130,6 +127,9 @@ mod tests {
 
     #[test]
     fn writes_a_class() {
-        assert_eq!(Chars::new([('a', 'c'), ('/', '/')]).to_regex(), r"[\x{2f}\x{61}-\x{63}]");
+        assert_eq!(
+            Chars::new([('a', 'c'), ('/', '/')]).to_regex(),
+            r"[\x{2f}\x{61}-\x{63}]"
+        );
     }
 }

@@ -12,36 +12,46 @@ pub const ROOT: &str = "gbnf";
 
 /// The rules, one a line, of which [`ROOT`] is the first.
 pub fn to_lark(grammar: &Grammar) -> Vec<String> {
-    let whole = lexemes::find(grammar);
-    let mut lines = vec![format!("{ROOT}: {}", name(&whole, grammar.rules[grammar.root]))];
-    // As rules where the parser has to see inside, as terminals inside a lexeme; a node may be both.
-    let mut left = vec![(grammar.rules[grammar.root], false)];
+    with_lexemes(grammar, &lexemes::find(grammar))
+}
+
+/// The rules when the nodes marked in `whole` are one lexeme each.
+pub(super) fn with_lexemes(grammar: &Grammar, whole: &[bool]) -> Vec<String> {
+    let empty = lexemes::empty(grammar);
+    let start = grammar.rules[grammar.root];
+    let mut lines = vec![format!("{ROOT}: {}", rule(start))];
+    // As a rule where the parser has to see inside, as a terminal inside a lexeme; a node may be both.
+    let mut left = vec![(start, false)];
     let mut done = vec![[false; 2]; grammar.nodes.len()];
     while let Some((id, inside)) = left.pop() {
-        let inside = inside || whole[id];
         if std::mem::replace(&mut done[id][usize::from(inside)], true) {
             continue;
         }
-        let name_of = |id: Id| {
-            if inside {
-                terminal(id)
+        if whole[id] && !inside {
+            // A lexeme of no characters would not be one, so the empty text is the parser's business.
+            if empty[id] {
+                lines.push(format!("{}: T{id}?", rule(id)));
+                lines.push(format!("T{id}: {} & /(?s:.+)/", terminal(id)));
             } else {
-                name(&whole, id)
+                lines.push(format!("{}: {}", rule(id), terminal(id)));
             }
-        };
-        let (body, parts) = body(grammar, id, &name_of);
-        lines.push(format!("{}: {body}", name_of(id)));
+            left.push((id, true));
+            continue;
+        }
+        let name = if inside { terminal } else { rule };
+        let (body, parts) = body(grammar, id, &name);
+        lines.push(format!("{}: {body}", name(id)));
         left.extend(parts.into_iter().map(|part| (part, inside)));
     }
     lines
 }
 
-/// The name of a node where the parser sees it.
-fn name(whole: &[bool], id: Id) -> String {
-    if whole[id] { terminal(id) } else { format!("n{id}") }
+/// The name of a node where the parser sees it. Lark tells terminals from rules by their capitals.
+fn rule(id: Id) -> String {
+    format!("n{id}")
 }
 
-/// Lark tells terminals from rules by their capitals.
+/// The name of a node inside a lexeme.
 fn terminal(id: Id) -> String {
     format!("N{id}")
 }

@@ -55,7 +55,10 @@ impl Parser<'_> {
             rules.push(node.ok_or_else(|| {
                 let name = self.names.iter().find(|(_, r)| **r == rule);
                 let name = name.map_or("", |(n, _)| n);
-                format!("the rule `{name}`, used at {}, is not defined", self.first_use[rule])
+                format!(
+                    "the rule `{name}`, used at {}, is not defined",
+                    self.first_use[rule]
+                )
             })?);
         }
         Ok(Grammar {
@@ -75,7 +78,9 @@ impl Parser<'_> {
         self.skip_blank(true);
         let rule = self.rule_index(&name, &at);
         if self.rules[rule].is_some() {
-            return Err(format!("the rule `{name}` is defined a second time at {at}"));
+            return Err(format!(
+                "the rule `{name}` is defined a second time at {at}"
+            ));
         }
         let node = self.choice(false)?;
         self.rules[rule] = Some(node);
@@ -196,7 +201,9 @@ impl Parser<'_> {
         self.expect('}', "`}` at the end of a repetition")?;
         let first = least.unwrap_or(0);
         if first.max(most.unwrap_or(0)) > MAX_REPEAT {
-            return Err(format!("the repetition at {at} is above the limit of {MAX_REPEAT}"));
+            return Err(format!(
+                "the repetition at {at} is above the limit of {MAX_REPEAT}"
+            ));
         }
         if most.is_some_and(|most| most < first) || (least.is_none() && most.is_none()) {
             return Err(format!("the repetition at {at} has no sense"));
@@ -257,7 +264,9 @@ impl Parser<'_> {
                     let first = self.character()?;
                     let last = self.end_of_range(first, &mut ranges)?;
                     if last < first {
-                        return Err(format!("the class at {at} has a range that ends before it begins"));
+                        return Err(format!(
+                            "the class at {at} has a range that ends before it begins"
+                        ));
                     }
                     ranges.push((first, last));
                 }
@@ -272,7 +281,11 @@ impl Parser<'_> {
     }
 
     /// The end of the range that begins at `first`; a `-` before `]` stands for itself.
-    fn end_of_range(&mut self, first: char, ranges: &mut Vec<(char, char)>) -> Result<char, String> {
+    fn end_of_range(
+        &mut self,
+        first: char,
+        ranges: &mut Vec<(char, char)>,
+    ) -> Result<char, String> {
         if self.peek() != Some('-') {
             return Ok(first);
         }
@@ -305,7 +318,8 @@ impl Parser<'_> {
         let mut code = 0_u32;
         for _ in 0..digits {
             let digit = self.next().and_then(|c| c.to_digit(16));
-            let digit = digit.ok_or_else(|| format!("the escape at {at} needs {digits} hex digits"))?;
+            let digit =
+                digit.ok_or_else(|| format!("the escape at {at} needs {digits} hex digits"))?;
             code = code << 4 | digit;
         }
         char::from_u32(code).ok_or_else(|| format!("the escape at {at} is no character"))
@@ -319,7 +333,10 @@ impl Parser<'_> {
         }
         if name.is_empty() {
             let found = self.peek();
-            return Err(format!("expected the name of a rule at {}, not {found:?}", self.place()));
+            return Err(format!(
+                "expected the name of a rule at {}, not {found:?}",
+                self.place()
+            ));
         }
         Ok(name)
     }
@@ -390,7 +407,10 @@ mod tests {
     fn refuses_with_place_and_reason() {
         let cases = [
             ("value ::= \"a\"", "no rule named `root`"),
-            ("root ::= value", "`value`, used at line 1, column 10, is not defined"),
+            (
+                "root ::= value",
+                "`value`, used at line 1, column 10, is not defined",
+            ),
             ("root ::= \"a", "has no end"),
             ("root ::= [a", "has no end"),
             ("root ::= []", "no character"),
@@ -427,7 +447,11 @@ mod tests {
         assert_eq!(grammar.rules.len(), 2);
         assert!(grammar.nodes.iter().any(|n| matches!(
             n,
-            Node::Repeat { least: 2, most: None, .. }
+            Node::Repeat {
+                least: 2,
+                most: None,
+                ..
+            }
         )));
     }
 }

@@ -1,7 +1,7 @@
 //! Chain and constraints on the starter model; without its file they pass and say so.
 
 use std::num::NonZeroU32;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use llama_cpp_2::context::LlamaContext;
@@ -22,7 +22,8 @@ use crate::{Error, Request, Sampling, Tool, ToolChoice};
 
 mod strange;
 
-const PROMPT: &str = "<|im_start|>user\nDescribe a person as JSON.<|im_end|>\n<|im_start|>assistant\n";
+const PROMPT: &str =
+    "<|im_start|>user\nDescribe a person as JSON.<|im_end|>\n<|im_start|>assistant\n";
 
 fn backend() -> &'static LlamaBackend {
     static BACKEND: OnceLock<LlamaBackend> = OnceLock::new();
@@ -59,11 +60,15 @@ fn context(model: &LlamaModel) -> LlamaContext<'_> {
 
 /// What the model answers, and whether it ended by itself.
 fn answer(model: &LlamaModel, request: &Request, most: usize) -> Result<(String, bool), Error> {
-    let mut grammars = Grammars::default();
+    // Reading the vocabulary takes seconds in a build without optimisation.
+    static GRAMMARS: Mutex<Option<Grammars>> = Mutex::new(None);
+    let mut grammars = GRAMMARS.lock().unwrap_or_else(PoisonError::into_inner);
     let guide = grammars
+        .get_or_insert_default()
         .start(request, &Syntax::default(), model)?
         .map(Compiling::wait)
         .transpose()?;
+    drop(grammars);
     let vocab = model.vocab();
     let prompt: Vec<i32> = vocab
         .tokenize(PROMPT.as_bytes(), true, true)
@@ -131,10 +136,16 @@ fn json_of_a_schema_conforms_even_when_the_model_is_hot() {
         let value: Value = serde_json::from_str(&text).unwrap();
         let fields = value.as_object().unwrap();
         assert_eq!(fields.len(), 3, "{text}");
-        assert!(fields["name"].as_str().unwrap().chars().count() <= 12, "{text}");
+        assert!(
+            fields["name"].as_str().unwrap().chars().count() <= 12,
+            "{text}"
+        );
         assert!(fields["age"].as_u64().unwrap() <= 150, "{text}");
         let tags = fields["tags"].as_array().unwrap();
-        assert!(tags.len() <= 3 && tags.iter().all(|t| t == "kind" || t == "tall"), "{text}");
+        assert!(
+            tags.len() <= 3 && tags.iter().all(|t| t == "kind" || t == "tall"),
+            "{text}"
+        );
     }
 }
 
@@ -144,8 +155,14 @@ fn regex_and_gbnf_hold_the_whole_answer() {
     let request = constrained(Constraint::Regex(r"[A-Z][a-z]{2,5}/\d{3}".into()));
     let (text, ended) = answer(model, &request, 40).unwrap();
     let (word, number) = text.split_once('/').unwrap();
-    assert!(ended && number.len() == 3 && number.parse::<u32>().is_ok(), "{text}");
-    assert!((3..=6).contains(&word.len()) && word.starts_with(char::is_uppercase), "{text}");
+    assert!(
+        ended && number.len() == 3 && number.parse::<u32>().is_ok(),
+        "{text}"
+    );
+    assert!(
+        (3..=6).contains(&word.len()) && word.starts_with(char::is_uppercase),
+        "{text}"
+    );
 
     let grammar = "root ::= item item\nitem ::= \"- \" (\"x\" | \"[\" item \"]\") \"\\n\"";
     let mut request = constrained(Constraint::Gbnf(grammar.into()));
@@ -154,7 +171,10 @@ fn regex_and_gbnf_hold_the_whole_answer() {
     if ended {
         assert_eq!(text.matches("x\n").count(), 2, "{text}");
     }
-    assert!(text.starts_with("- ") && text.chars().all(|c| "- x[]\n".contains(c)), "{text}");
+    assert!(
+        text.starts_with("- ") && text.chars().all(|c| "- x[]\n".contains(c)),
+        "{text}"
+    );
 }
 
 #[test]
@@ -184,7 +204,11 @@ fn every_sampler_runs_with_and_without_a_constraint() {
             request.constraint = constraint;
             change(&mut request.sampling);
             let first = answer(model, &request, 12).unwrap();
-            assert_eq!(first, answer(model, &request, 12).unwrap(), "{name}: same seed");
+            assert_eq!(
+                first,
+                answer(model, &request, 12).unwrap(),
+                "{name}: same seed"
+            );
             if request.constraint.is_some() {
                 assert!(first.0.starts_with('{'), "{name}: {}", first.0);
             }
@@ -201,7 +225,9 @@ fn a_bias_forbids_and_forces_a_token() {
     request.sampling.logit_bias = vec![(token.0, 100.0)];
     let (text, _) = answer(model, &request, 3).unwrap();
     let mut piece = Vec::new();
-    model.vocab().token_to_piece_into(token, &mut piece, false, None);
+    model
+        .vocab()
+        .token_to_piece_into(token, &mut piece, false, None);
     assert_eq!(text, String::from_utf8(piece).unwrap().repeat(3));
 
     request.sampling.logit_bias = vec![(10_000_000, 1.0)];
@@ -260,7 +286,10 @@ fn a_constraint_that_cannot_be_kept_is_refused_or_fails() {
         let shown = format!("{constraint:?}");
         let field = constraint.field();
         match answer(model, &constrained(constraint), 5) {
-            Err(Error::InvalidRequest { field: found, reason }) => {
+            Err(Error::InvalidRequest {
+                field: found,
+                reason,
+            }) => {
                 assert_eq!(found, field, "{shown}");
                 assert!(!reason.contains("backtrace"), "{shown}: {reason}");
                 println!("{shown}: {reason}");
