@@ -212,7 +212,7 @@ impl Talk<'_> {
                     notice: Some(notice),
                     ..
                 }) => eprintln!("{notice}"),
-                Some(Event::Text { text }) => {
+                Some(Event::Text { text, .. }) => {
                     if print {
                         print!("{text}");
                         // A closed pipe (`| head`) ends the work.

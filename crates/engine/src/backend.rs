@@ -3,7 +3,10 @@
 
 use std::time::Instant;
 
-use crate::{Error, ModelInfo, Request, template::Template};
+use crate::event::TokenLogprob;
+use crate::output::Syntax;
+use crate::template::Template;
+use crate::{Error, ModelInfo, Request};
 
 /// A token id of the model's vocabulary.
 pub type Token = i32;
@@ -49,8 +52,9 @@ pub trait Backend {
     /// Text to tokens, special tokens included; adds the begin token where the model wants one and the text has none.
     fn tokenize(&mut self, text: &str) -> Result<Vec<Token>, Error>;
 
-    /// Appends the bytes of a token; may end inside a character.
-    fn piece(&mut self, token: Token, bytes: &mut Vec<u8>);
+    /// Appends the bytes of a token; may end inside a character. Special tokens have none, but for those whose text is in
+    /// `visible`.
+    fn piece(&mut self, token: Token, visible: &[&str], bytes: &mut Vec<u8>);
 
     /// Whether the token ends the model's turn.
     fn is_end(&self, token: Token) -> bool;
@@ -78,16 +82,28 @@ pub trait Backend {
     /// Computes a batch.
     fn decode(&mut self, batch: &[Input]) -> Result<(), DecodeError>;
 
-    /// Starts the sampler of `slot` for a request; `prompt` feeds the penalties.
+    /// Starts the sampler of `slot` for a request whose answer is written in `syntax`; `prompt` feeds the penalties. It may be
+    /// used once [`Backend::poll_sampling`] says so.
     fn start_sampling(
         &mut self,
         slot: usize,
         request: &Request,
+        syntax: &Syntax,
         prompt: &[Token],
     ) -> Result<(), Error>;
 
+    /// Whether the sampler of `slot` is ready; a constraint takes a while to compile and may turn out not to be one.
+    fn poll_sampling(&mut self, _slot: usize) -> Option<Result<(), Error>> {
+        Some(Ok(()))
+    }
+
     /// Chooses the next token for `slot` from the logits of entry `index` of the last batch, and tells the sampler.
     fn sample(&mut self, slot: usize, index: usize) -> Result<Token, Error>;
+
+    /// How likely the token was that [`Backend::sample`] has just chosen, when the request asked for it.
+    fn logprobs(&mut self, _slot: usize, _token: Token) -> Option<TokenLogprob> {
+        None
+    }
 
     /// Names everything besides the weights that the bytes of [`Backend::export`] depend on.
     fn state_layout(&self) -> String;

@@ -20,7 +20,12 @@ pub enum Event {
     /// `done` of `total` prompt tokens are in the KV cache.
     Prefill { done: u32, total: u32 },
     /// Text of one token or more; always whole code points.
-    Text { text: String },
+    Text {
+        text: String,
+        /// For each token of the text; empty unless [`crate::Sampling::logprobs`] is set.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        logprobs: Vec<TokenLogprob>,
+    },
     /// Thoughts before the answer; only when [`crate::Request::parse`] is set.
     Reasoning { text: String },
     /// A call of a tool begins; its arguments follow. Only when [`crate::Request::parse`] is set.
@@ -35,6 +40,19 @@ pub enum Event {
     Finished(Summary),
     /// The end, with the reason.
     Failed(Error),
+}
+
+/// How likely a token was, before any sampler changed the odds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TokenLogprob {
+    /// The text of the token; broken characters are replaced, `bytes` has them whole.
+    pub text: String,
+    pub bytes: Vec<u8>,
+    /// Natural logarithm of the probability.
+    pub logprob: f32,
+    /// The likeliest tokens in the same place, best first; empty in an alternative itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub top: Vec<TokenLogprob>,
 }
 
 impl Event {

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::backend::{Backend, DecodeError, Input, Reuse, Sequence, Token};
+use crate::output::Syntax;
 use crate::template::Template;
 use crate::{Error, ModelInfo, Request};
 
@@ -118,7 +119,7 @@ impl Backend for Fake {
         Ok(text.bytes().map(Token::from).collect())
     }
 
-    fn piece(&mut self, token: Token, bytes: &mut Vec<u8>) {
+    fn piece(&mut self, token: Token, _visible: &[&str], bytes: &mut Vec<u8>) {
         bytes.push(token as u8);
     }
 
@@ -160,6 +161,7 @@ impl Backend for Fake {
         &mut self,
         slot: usize,
         _request: &Request,
+        _syntax: &Syntax,
         prompt: &[Token],
     ) -> Result<(), Error> {
         self.replies.insert(slot, Reply::plan(prompt));

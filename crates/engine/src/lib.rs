@@ -14,6 +14,7 @@ pub mod kvstore;
 pub mod llama;
 pub mod load;
 pub mod local;
+pub mod output;
 pub mod prefix;
 pub mod protocol;
 pub mod request;
@@ -27,7 +28,7 @@ pub mod utf8;
 pub mod worker;
 
 pub use error::Error;
-pub use event::{Event, FinishReason, ModelInfo, State, Summary};
+pub use event::{Event, FinishReason, ModelInfo, State, Summary, TokenLogprob};
 pub use load::{KvType, Limits, LoadSpec, Purpose, StateSpec};
 pub use request::{Message, Overflow, Priority, Prompt, Request, Role};
 pub use sampling::Sampling;

@@ -4,7 +4,8 @@
 //! [`crate::Request::validate`], token counts by the scheduler. Model and context are dropped in order before the process
 //! ends, because Metal asserts at exit that its buffers are gone.
 
-mod sampling;
+pub mod constrain;
+pub mod sampling;
 mod state;
 
 use std::collections::HashMap;
@@ -16,12 +17,17 @@ use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::model::{LlamaLoraAdapter, LlamaModel};
-use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::{LlamaBackendDeviceType, LogOptions};
 
 use crate::backend::{Backend, DecodeError, Input, Reuse, Sequence, Token};
+use crate::constrain::compile::Compiling;
+use crate::event::TokenLogprob;
+use crate::output::Syntax;
 use crate::template::Template;
+
+use self::constrain::Grammars;
+use self::sampling::Chain;
 use crate::{Error, KvType, LoadSpec, ModelInfo, Request};
 
 /// Tokens per call of `llama_decode` and per compute graph.
@@ -84,7 +90,8 @@ pub fn with_model<R>(
     let mut llama = Llama {
         template: template_of(&model),
         batch: LlamaBatch::new(BATCH_TOKENS as usize, 1),
-        samplers: HashMap::new(),
+        choices: HashMap::new(),
+        grammars: Grammars::default(),
         bos: token_text(&model, model.vocab().bos()),
         spec: spec.clone(),
         backend: &backend,
@@ -235,7 +242,8 @@ struct Llama<'m> {
     adapter: Option<(LlamaLoraAdapter, f32)>,
     spec: LoadSpec,
     batch: LlamaBatch<'m>,
-    samplers: HashMap<usize, LlamaSampler>,
+    choices: HashMap<usize, Choice>,
+    grammars: Grammars,
     template: Template,
     bos: String,
     info: ModelInfo,
@@ -258,10 +266,19 @@ impl Backend for Llama<'_> {
         Ok(tokens.into_iter().map(|t| t.0).collect())
     }
 
-    fn piece(&mut self, token: Token, bytes: &mut Vec<u8>) {
-        self.model
-            .vocab()
-            .token_to_piece_into(LlamaToken(token), bytes, false, None);
+    fn piece(&mut self, token: Token, visible: &[&str], bytes: &mut Vec<u8>) {
+        let vocab = self.model.vocab();
+        let before = bytes.len();
+        vocab.token_to_piece_into(LlamaToken(token), bytes, false, None);
+        if bytes.len() == before && !visible.is_empty() {
+            vocab.token_to_piece_into(LlamaToken(token), bytes, true, None);
+            let shown = visible
+                .iter()
+                .any(|text| text.as_bytes() == &bytes[before..]);
+            if !shown {
+                bytes.truncate(before);
+            }
+        }
     }
 
     fn is_end(&self, token: Token) -> bool {
@@ -346,21 +363,59 @@ impl Backend for Llama<'_> {
         &mut self,
         slot: usize,
         request: &Request,
+        syntax: &Syntax,
         prompt: &[Token],
     ) -> Result<(), Error> {
-        let last = request.sampling.repeat_last_n as usize;
-        let recent = &prompt[prompt.len().saturating_sub(last)..];
-        let chain = sampling::chain(&request.sampling, self.model.n_vocab())
-            .with_tokens(recent.iter().map(|t| LlamaToken(*t)));
-        self.samplers.insert(slot, chain);
+        let compiling = self.grammars.start(request, syntax, self.model)?;
+        let choice = match compiling {
+            None => Choice::Ready(Chain::new(request, None, self.model, prompt)?),
+            Some(compiling) => Choice::Compiling {
+                compiling,
+                request: Box::new(request.clone()),
+                prompt: prompt.to_vec(),
+            },
+        };
+        self.choices.insert(slot, choice);
         Ok(())
     }
 
+    fn poll_sampling(&mut self, slot: usize) -> Option<Result<(), Error>> {
+        let Some(Choice::Compiling {
+            compiling,
+            request,
+            prompt,
+        }) = self.choices.get(&slot)
+        else {
+            return Some(Ok(()));
+        };
+        let chain = compiling
+            .poll()?
+            .and_then(|guide| Chain::new(request, Some(guide), self.model, prompt));
+        Some(chain.map(|chain| {
+            self.choices.insert(slot, Choice::Ready(chain));
+        }))
+    }
+
     fn sample(&mut self, slot: usize, index: usize) -> Result<Token, Error> {
-        let sampler = self.samplers.get_mut(&slot).ok_or_else(|| Error::Backend {
-            reason: format!("slot {slot} has no sampler"),
-        })?;
-        Ok(sampler.sample(&self.context, index as i32).0)
+        match self.choices.get_mut(&slot) {
+            Some(Choice::Ready(chain)) => chain.sample(&self.context, index as i32),
+            _ => Err(Error::Backend {
+                reason: format!("slot {slot} has no sampler"),
+            }),
+        }
+    }
+
+    fn logprobs(&mut self, slot: usize, token: Token) -> Option<TokenLogprob> {
+        let Some(Choice::Ready(chain)) = self.choices.get(&slot) else {
+            return None;
+        };
+        let ranked = chain.ranked()?.clone();
+        let top = ranked.top.iter();
+        let top = top.map(|(token, logprob)| self.likelihood(*token, *logprob));
+        Some(TokenLogprob {
+            top: top.collect(),
+            ..self.likelihood(token, ranked.chosen)
+        })
     }
 
     fn state_layout(&self) -> String {
@@ -389,7 +444,31 @@ impl Backend for Llama<'_> {
     }
 }
 
+/// What chooses the tokens of a slot.
+enum Choice {
+    Ready(Chain),
+    /// The constraint of the request is still being compiled.
+    Compiling {
+        compiling: Compiling,
+        request: Box<Request>,
+        prompt: Vec<Token>,
+    },
+}
+
 impl Llama<'_> {
+    fn likelihood(&self, token: Token, logprob: f32) -> TokenLogprob {
+        let mut bytes = Vec::new();
+        self.model
+            .vocab()
+            .token_to_piece_into(LlamaToken(token), &mut bytes, true, None);
+        TokenLogprob {
+            text: String::from_utf8_lossy(&bytes).into_owned(),
+            bytes,
+            logprob,
+            top: Vec::new(),
+        }
+    }
+
     /// How many positions a sequence has.
     fn length(&self, sequence: Sequence) -> usize {
         (self.context.kv_cache_seq_pos_max(sequence as i32) + 1) as usize

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::constrain::Constraint;
 use crate::sampling::Sampling;
-use crate::tools::{Tool, ToolCall, ToolChoice};
+use crate::tools::{self, Tool, ToolCall, ToolChoice};
 
 /// Upper limit of a prompt in bytes, checked before the tokeniser sees it: llama.cpp counts in 32 bits.
 pub const MAX_PROMPT_BYTES: usize = 16 * 1024 * 1024;
@@ -50,6 +50,15 @@ impl Message {
             tool_calls: Vec::new(),
             tool_call_id: None,
         }
+    }
+
+    /// Bytes of text in the message.
+    fn bytes(&self) -> usize {
+        let calls = self.tool_calls.iter();
+        let calls: usize = calls
+            .map(|c| c.id.len() + c.name.len() + c.arguments.len())
+            .sum();
+        self.content.len() + self.reasoning.as_ref().map_or(0, String::len) + calls
     }
 }
 
@@ -164,7 +173,7 @@ impl Request {
             Prompt::Chat(messages) if messages.is_empty() => {
                 return Err(invalid("messages", "must hold at least one message"));
             }
-            Prompt::Chat(messages) => messages.iter().map(|m| m.content.len()).sum(),
+            Prompt::Chat(messages) => messages.iter().map(Message::bytes).sum(),
             Prompt::Text(text) => text.len(),
         };
         if bytes > MAX_PROMPT_BYTES {
@@ -190,6 +199,20 @@ impl Request {
             return Err(invalid(
                 "stop",
                 format!("entries must be 1 to {MAX_STOP_BYTES} bytes long"),
+            ));
+        }
+        if let Some(constraint) = &self.constraint {
+            constraint.validate()?;
+        }
+        tools::validate(&self.tools, &self.tool_choice)?;
+        let must_call = matches!(
+            self.tool_choice,
+            ToolChoice::Required | ToolChoice::Named(_)
+        );
+        if self.ignore_eos && (self.constraint.is_some() || must_call) {
+            return Err(invalid(
+                "ignore_eos",
+                "cannot be combined with a constraint or a required call, which decide where the answer ends",
             ));
         }
         self.sampling.validate()
@@ -219,7 +242,7 @@ mod tests {
     #[test]
     fn refuses_numbers_out_of_range() {
         type Change = fn(&mut Request);
-        let cases: [(&str, Change); 9] = [
+        let cases: [(&str, Change); 13] = [
             ("temperature", |r| r.sampling.temperature = f32::NAN),
             ("temperature", |r| r.sampling.temperature = -0.1),
             ("top_p", |r| r.sampling.top_p = 1.01),
@@ -229,6 +252,19 @@ mod tests {
             ("max_tokens", |r| r.max_tokens = Some(0)),
             ("stop", |r| r.stop = vec![String::new()]),
             ("messages", |r| r.prompt = Prompt::Chat(vec![])),
+            ("tool_choice", |r| r.tool_choice = ToolChoice::Required),
+            ("regex", |r| {
+                r.constraint = Some(Constraint::Regex(String::new()))
+            }),
+            ("ignore_eos", |r| {
+                r.constraint = Some(Constraint::JsonObject);
+                r.ignore_eos = true;
+            }),
+            ("prompt", |r| {
+                let mut message = Message::new(Role::Assistant, "");
+                message.reasoning = Some("x".repeat(MAX_PROMPT_BYTES + 1));
+                r.prompt = Prompt::Chat(vec![message]);
+            }),
         ];
         for (name, change) in cases {
             let mut r = request();

@@ -203,7 +203,7 @@ impl<'a> Scheduler<'a> {
         if !self.stuck {
             return Patience::None;
         }
-        if self.streams.iter().any(|s| s.restoring) {
+        if self.streams.iter().any(|s| s.restoring || s.compiling) {
             Patience::Until(POLL)
         } else {
             Patience::Forever
@@ -225,6 +225,7 @@ impl<'a> Scheduler<'a> {
     pub(crate) fn step(&mut self) {
         self.admit();
         self.take_restored();
+        self.take_compiled();
         if self.streams.is_empty() {
             self.stuck = true;
             self.save_when_quiet();
@@ -269,8 +270,12 @@ impl<'a> Scheduler<'a> {
             .unwrap_or_default();
         let prepared = prompt::prepare(self.backend, &waiting.request).and_then(|prepared| {
             if !waiting.request.read_ahead {
-                self.backend
-                    .start_sampling(slot, &waiting.request, &prepared.tokens)?;
+                self.backend.start_sampling(
+                    slot,
+                    &waiting.request,
+                    &prepared.syntax,
+                    &prepared.tokens,
+                )?;
             }
             Ok(prepared)
         });
@@ -316,6 +321,26 @@ impl<'a> Scheduler<'a> {
                 if let Some(saved) = saved {
                     self.restore(at, &saved);
                 }
+            }
+        }
+    }
+
+    /// Lets streams go on whose samplers are ready.
+    fn take_compiled(&mut self) {
+        let waiting: Vec<(u64, usize)> = self
+            .streams
+            .iter()
+            .filter(|s| s.compiling)
+            .map(|s| (s.id, s.slot))
+            .collect();
+        for (id, slot) in waiting {
+            match self.backend.poll_sampling(slot) {
+                None => {}
+                Some(Ok(())) => {
+                    let ready = self.streams.iter_mut().filter(|s| s.id == id);
+                    ready.for_each(|s| s.compiling = false);
+                }
+                Some(Err(error)) => self.end(id, Err(error)),
             }
         }
     }
@@ -503,10 +528,13 @@ impl<'a> Scheduler<'a> {
             .release(self.backend, stream.sequence, conversation);
         match end {
             Ok(reason) => {
-                let tail = stream.tail();
-                if !tail.is_empty() {
-                    (self.emit)(id, Event::Text { text: tail });
+                for event in stream.tail() {
+                    (self.emit)(id, event);
                 }
+                let reason = match reason {
+                    FinishReason::Stop if stream.has_calls() => FinishReason::ToolCalls,
+                    other => other,
+                };
                 (self.emit)(id, Event::Finished(stream.summary(reason)));
             }
             Err(error) => (self.emit)(id, Event::Failed(error)),
@@ -558,10 +586,11 @@ fn accept(
         return Some(FinishReason::Stop);
     }
     let mut bytes = Vec::with_capacity(16);
-    backend.piece(token, &mut bytes);
-    let (shown, stopped) = stream.push(token, &bytes);
-    if !shown.is_empty() {
-        emit(stream.id, Event::Text { text: shown });
+    backend.piece(token, &stream.visible, &mut bytes);
+    let logprob = backend.logprobs(stream.slot, token);
+    let (events, stopped) = stream.push(token, &bytes, logprob);
+    for event in events {
+        emit(stream.id, event);
     }
     if stopped {
         Some(FinishReason::Stop)

@@ -3,15 +3,21 @@
 //! A template comes out of a downloaded file, so it runs without loader, file system or environment, with limits on size,
 //! steps, recursion and output. When it is missing or does not work, ChatML is used and the caller is told.
 
-use std::io::{self, Write};
+use std::collections::BTreeMap;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Kwargs, Serde};
-use minijinja::{Environment, Error as JinjaError, ErrorKind, UndefinedBehavior, Value, context};
+use minijinja::value::Serde;
+use minijinja::{Environment, Error as JinjaError, ErrorKind, UndefinedBehavior, Value};
 
-use serde::Serialize;
+use crate::output::{Family, Syntax};
+use crate::request::{Message, Request};
+use crate::tools::{Tool, ToolChoice};
 
-use crate::request::Message;
+mod conversation;
+mod filters;
+
+use conversation::Taste;
+use filters::{Limited, to_json, today};
 
 /// Largest template source in bytes; the longest in use today are near 30 KiB.
 const MAX_SOURCE_BYTES: usize = 128 * 1024;
@@ -24,8 +30,6 @@ const FUEL: u64 = 5_000_000;
 const MAX_RECURSION: usize = 64;
 /// Largest rendered prompt in bytes beyond the size of the messages themselves.
 const MAX_EXTRA_BYTES: usize = 4 * 1024 * 1024;
-/// Widest indent of `tojson`; a wider one would only make a prompt of blanks.
-const MAX_INDENT: usize = 16;
 
 /// A chat template, checked once at load.
 #[derive(Debug, Clone)]
@@ -35,16 +39,49 @@ pub struct Template {
     bos: String,
     eos: String,
     notice: Option<String>,
+    syntax: Syntax,
+    taste: Taste,
+    /// The template shows tools by itself.
+    knows_tools: bool,
+}
+
+/// A prompt, and how the answer to it will be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    pub prompt: String,
+    /// A warning for the user when the model's own template was not used.
+    pub notice: Option<String>,
+    /// For [`crate::output::Output`] and for constraints.
+    pub syntax: Syntax,
+}
+
+/// What goes into one prompt.
+struct Turn<'r> {
+    messages: &'r [Message],
+    tools: &'r [Tool],
+    thinking: Option<bool>,
 }
 
 impl Template {
     /// Takes the model's template and the text of its begin and end tokens.
     pub fn new(source: Option<&str>, bos: &str, eos: &str) -> Self {
-        let template = |source: Option<&str>, notice| Self {
-            source: source.map(str::to_owned),
-            bos: bos.to_owned(),
-            eos: eos.to_owned(),
-            notice,
+        let template = |source: Option<&str>, notice| {
+            let text = source.unwrap_or_default();
+            let knows_tools = text.contains("tools");
+            let mut syntax = Syntax::detect(text);
+            if !knows_tools && syntax.family != Family::Harmony {
+                // The form that the plain description asks for.
+                syntax.family = Family::Hermes;
+            }
+            Self {
+                source: source.map(str::to_owned),
+                bos: bos.to_owned(),
+                eos: eos.to_owned(),
+                notice,
+                taste: Taste::of(text, &syntax),
+                syntax,
+                knows_tools,
+            }
         };
         let Some(source) = source.filter(|s| !s.trim().is_empty()) else {
             return template(None, Some(notice("has no chat template")));
@@ -53,7 +90,11 @@ impl Template {
             return template(None, Some(notice("has a chat template that is too large")));
         }
         let own = template(Some(source), None);
-        let probe = [Message::new(crate::Role::User, "hello")];
+        let probe = Turn {
+            messages: &[Message::new(crate::Role::User, "hello")],
+            tools: &[],
+            thinking: None,
+        };
         match own.render_own(&probe) {
             Ok(_) => own,
             Err(error) => {
@@ -66,35 +107,88 @@ impl Template {
         }
     }
 
-    /// The prompt text for `messages`, ending where the assistant's answer begins, and a warning when it is not the model's own form.
-    pub fn render(&self, messages: &[Message]) -> (String, Option<String>) {
-        match self.render_own(messages) {
-            Ok(prompt) => (prompt, self.notice.clone()),
-            // Many templates refuse a system message or two messages of one role in a row.
-            Err(first) => {
-                tracing::debug!(error = %first, "rendering again with the system prompt inside the first user message");
-                match self.render_own(&without_system(messages)) {
-                    Ok(prompt) => (prompt, self.notice.clone()),
-                    Err(error) => {
-                        tracing::warn!(%error, "the model's chat template failed");
-                        (
-                            chatml(messages),
-                            Some(notice(
-                                "has a chat template that failed on this conversation",
-                            )),
-                        )
-                    }
-                }
+    /// How answers are written; whether one begins inside a thought depends on the prompt, see [`Rendered::syntax`].
+    pub fn syntax(&self) -> &Syntax {
+        &self.syntax
+    }
+
+    /// The prompt for `messages`, ready for the assistant to answer, with the tools and the wish to think of `request`.
+    ///
+    /// `messages` stands apart because a conversation may have been cut to fit. Never fails: a template that does not work on
+    /// this conversation is replaced, and the notice says so.
+    pub fn render(&self, messages: &[Message], request: &Request) -> Rendered {
+        let tools: &[Tool] = match request.tool_choice {
+            ToolChoice::None => &[],
+            _ => &request.tools,
+        };
+        let turn = Turn {
+            messages,
+            tools,
+            thinking: request.thinking,
+        };
+        let calls = messages
+            .iter()
+            .any(|m| !m.tool_calls.is_empty() || m.role == crate::Role::Tool);
+        if self.knows_tools || (tools.is_empty() && !calls) {
+            if let Some(prompt) = self.attempt(&turn) {
+                return self.rendered(prompt, self.syntax, self.notice.clone());
+            }
+        }
+        let syntax = Syntax {
+            family: match self.syntax.family {
+                // Its channels stay whatever the tools look like.
+                Family::Harmony => Family::Harmony,
+                _ => Family::Hermes,
+            },
+            ..self.syntax
+        };
+        let plain = conversation::in_plain_text(messages, tools);
+        let turn = Turn {
+            messages: &plain,
+            tools: &[],
+            ..turn
+        };
+        match self.attempt(&turn) {
+            Some(prompt) => self.rendered(prompt, syntax, self.notice.clone()),
+            None => {
+                let notice = notice("has a chat template that failed on this conversation");
+                self.rendered(chatml(&plain), syntax, Some(notice))
             }
         }
     }
 
-    fn render_own(&self, messages: &[Message]) -> Result<String, JinjaError> {
+    fn rendered(&self, prompt: String, syntax: Syntax, notice: Option<String>) -> Rendered {
+        Rendered {
+            syntax: syntax.after(&prompt),
+            prompt,
+            notice,
+        }
+    }
+
+    /// The prompt by the model's own template; `None` when it does not work on this conversation.
+    fn attempt(&self, turn: &Turn) -> Option<String> {
+        let first = match self.render_own(turn) {
+            Ok(prompt) => return Some(prompt),
+            Err(error) => error,
+        };
+        // Many templates refuse a system message or two messages of one role in a row.
+        tracing::debug!(error = %first, "rendering again with the system prompt inside the first user message");
+        let messages = without_system(turn.messages);
+        let turn = Turn {
+            messages: &messages,
+            ..*turn
+        };
+        self.render_own(&turn)
+            .inspect_err(|error| tracing::warn!(%error, "the model's chat template failed"))
+            .ok()
+    }
+
+    fn render_own(&self, turn: &Turn) -> Result<String, JinjaError> {
         let Some(source) = &self.source else {
-            return Ok(chatml(messages));
+            return Ok(chatml(turn.messages));
         };
         std::thread::scope(|scope| {
-            let render = || self.render_source(source, messages);
+            let render = || self.render_source(source, turn);
             let thread = std::thread::Builder::new()
                 .stack_size(STACK_BYTES)
                 .spawn_scoped(scope, render);
@@ -112,25 +206,42 @@ impl Template {
         })
     }
 
-    fn render_source(&self, source: &str, messages: &[Message]) -> Result<String, JinjaError> {
+    fn render_source(&self, source: &str, turn: &Turn) -> Result<String, JinjaError> {
         let environment = environment()?;
         let template = environment.template_from_str(source)?;
-        let size: usize = messages.iter().map(|m| m.content.len()).sum();
+        let size = conversation::size(turn.messages, turn.tools);
         let mut prompt = Limited {
             bytes: Vec::with_capacity(size + 1024),
             limit: size.saturating_mul(2) + MAX_EXTRA_BYTES,
         };
-        template.render_captured_to(
-            context! {
-                messages => Value::from(Serde(messages)),
-                add_generation_prompt => true,
-                bos_token => self.bos.as_str(),
-                eos_token => self.eos.as_str(),
-            },
-            &mut prompt,
-        )?;
+        template.render_captured_to(self.context(turn), &mut prompt)?;
         String::from_utf8(prompt.bytes)
             .map_err(|e| JinjaError::new(ErrorKind::WriteFailure, e.to_string()))
+    }
+
+    /// The names that templates look for. One that has no value stays undefined: many templates only ask whether it is defined.
+    fn context(&self, turn: &Turn) -> Value {
+        let messages = conversation::seen(turn.messages, self.taste);
+        let mut names = BTreeMap::from([
+            ("messages", Value::from(Serde(messages))),
+            ("add_generation_prompt", Value::from(true)),
+            ("bos_token", Value::from(self.bos.as_str())),
+            ("eos_token", Value::from(self.eos.as_str())),
+        ]);
+        if !turn.tools.is_empty() {
+            let tools = conversation::seen_tools(turn.tools);
+            names.insert("tools", Value::from(Serde(tools)));
+        }
+        if let Some(thinking) = turn.thinking {
+            // Qwen and most others; DeepSeek and Granite.
+            names.insert("enable_thinking", Value::from(thinking));
+            names.insert("thinking", Value::from(thinking));
+            if self.syntax.family == Family::Harmony && !thinking {
+                // These models always think; less is all that can be asked for.
+                names.insert("reasoning_effort", Value::from("low"));
+            }
+        }
+        Value::from(names)
     }
 }
 
@@ -163,10 +274,11 @@ fn without_system(messages: &[Message]) -> Vec<Message> {
             carried.push_str(&message.content);
             carried.push_str("\n\n");
         } else if message.role == crate::Role::User && !carried.is_empty() {
-            out.push(Message::new(
-                message.role,
-                std::mem::take(&mut carried) + &message.content,
-            ));
+            let content = std::mem::take(&mut carried) + &message.content;
+            out.push(Message {
+                content,
+                ..message.clone()
+            });
         } else {
             out.push(message.clone());
         }
@@ -201,100 +313,8 @@ fn environment() -> Result<Environment<'static>, JinjaError> {
     Ok(environment)
 }
 
-/// JSON as Python's `json.dumps` writes it, which is what the models saw in training: a space after `,` and `:`, no HTML escapes.
-fn to_json(value: &Value, options: Kwargs) -> Result<Value, JinjaError> {
-    let indent = options.get::<Option<usize>>("indent")?;
-    if indent.is_some_and(|n| n > MAX_INDENT) {
-        let message = format!("indent is more than {MAX_INDENT}");
-        return Err(JinjaError::new(ErrorKind::InvalidOperation, message));
-    }
-    let mut json = Limited {
-        bytes: Vec::new(),
-        limit: crate::request::MAX_PROMPT_BYTES + MAX_EXTRA_BYTES,
-    };
-    let written = match indent {
-        Some(n) => {
-            let spaces = " ".repeat(n);
-            let pretty = serde_json::ser::PrettyFormatter::with_indent(spaces.as_bytes());
-            value.serialize(&mut serde_json::Serializer::with_formatter(
-                &mut json, pretty,
-            ))
-        }
-        None => value.serialize(&mut serde_json::Serializer::with_formatter(
-            &mut json,
-            PythonFormat,
-        )),
-    };
-    written.map_err(|e| JinjaError::new(ErrorKind::BadSerialization, e.to_string()))?;
-    Ok(Value::from_safe_string(
-        String::from_utf8_lossy(&json.bytes).into_owned(),
-    ))
-}
-
-/// `{"a": 1, "b": [1, 2]}`.
-struct PythonFormat;
-
-impl serde_json::ser::Formatter for PythonFormat {
-    fn begin_array_value<W: ?Sized + Write>(&mut self, to: &mut W, first: bool) -> io::Result<()> {
-        if first { Ok(()) } else { to.write_all(b", ") }
-    }
-
-    fn begin_object_key<W: ?Sized + Write>(&mut self, to: &mut W, first: bool) -> io::Result<()> {
-        if first { Ok(()) } else { to.write_all(b", ") }
-    }
-
-    fn begin_object_value<W: ?Sized + Write>(&mut self, to: &mut W) -> io::Result<()> {
-        to.write_all(b": ")
-    }
-}
-
-/// The date in the one form that templates ask for ("%d %b %Y"); the format they pass is not interpreted.
-fn today() -> String {
-    let seconds = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs());
-    let (year, month, day) = civil_from_days((seconds / 86_400) as i64);
-    let names = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    format!("{day:02} {} {year}", names[month - 1])
-}
-
-/// Days since 1970-01-01 to year, month (1 to 12) and day. Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
-fn civil_from_days(days: i64) -> (i64, usize, i64) {
-    let z = days + 719_468;
-    let era = z.div_euclid(146_097);
-    let doe = z.rem_euclid(146_097);
-    let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;
-    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    let mp = (5 * doy + 2) / 153;
-    let month = if mp < 10 { mp + 3 } else { mp - 9 };
-    let year = yoe + era * 400 + i64::from(month <= 2);
-    (year, month as usize, doy - (153 * mp + 2) / 5 + 1)
-}
-
-/// A buffer that refuses to grow past its limit.
-struct Limited {
-    bytes: Vec<u8>,
-    limit: usize,
-}
-
-impl Write for Limited {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.bytes.len() + bytes.len() > self.limit {
-            return Err(io::Error::other(format!(
-                "the prompt is longer than {} bytes",
-                self.limit
-            )));
-        }
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+#[cfg(test)]
+mod families;
 
 #[cfg(test)]
 mod tests {
@@ -302,6 +322,12 @@ mod tests {
 
     use super::*;
     use crate::Role;
+
+    /// The prompt and the notice for a conversation without tools.
+    fn render(template: &Template, messages: &[Message]) -> (String, Option<String>) {
+        let rendered = template.render(messages, &Request::chat(Vec::new()));
+        (rendered.prompt, rendered.notice)
+    }
 
     fn talk() -> Vec<Message> {
         vec![
@@ -313,7 +339,7 @@ mod tests {
     #[test]
     fn renders_the_models_own_form() {
         let source = "{{ bos_token }}{% for message in messages %}\n{% if loop.first and messages[0]['role'] != 'system' %}X{% endif %}[{{ message['role'].upper() }}]{{ message['content'] | trim }}{% endfor %}{% if add_generation_prompt %}[A]{% endif %}";
-        let (prompt, notice) = Template::new(Some(source), "<s>", "</s>").render(&talk());
+        let (prompt, notice) = render(&Template::new(Some(source), "<s>", "</s>"), &talk());
         assert_eq!(prompt, "<s>[SYSTEM]Be brief.[USER]Hi[A]");
         assert_eq!(notice, None);
     }
@@ -327,7 +353,7 @@ mod tests {
             Some("{{ nothing.here() }}"),
             Some("{% include 'x' %}"),
         ] {
-            let (prompt, notice) = Template::new(source, "", "").render(&talk());
+            let (prompt, notice) = render(&Template::new(source, "", ""), &talk());
             assert_eq!(
                 prompt,
                 "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
@@ -339,7 +365,7 @@ mod tests {
     #[test]
     fn a_template_without_system_role_gets_it_in_the_user_message() {
         let source = "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}{% endif %}<{{ m.role }}>{{ m.content }}{% endfor %}";
-        let (prompt, notice) = Template::new(Some(source), "", "").render(&talk());
+        let (prompt, notice) = render(&Template::new(Some(source), "", ""), &talk());
         assert_eq!(prompt, "<user>Be brief.\n\nHi");
         assert_eq!(notice, None);
     }
@@ -348,7 +374,7 @@ mod tests {
     fn json_is_written_as_python_does() {
         let source = "{{ messages[0] | tojson }}";
         let messages = [Message::new(Role::User, "a<b> & \"c\"")];
-        let (prompt, _) = Template::new(Some(source), "", "").render(&messages);
+        let (prompt, _) = render(&Template::new(Some(source), "", ""), &messages);
         assert_eq!(prompt, r#"{"role": "user", "content": "a<b> & \"c\""}"#);
     }
 
@@ -366,7 +392,7 @@ mod tests {
         for source in hostile {
             let started = Instant::now();
             let shown = source.chars().take(60).collect::<String>();
-            let (prompt, _) = Template::new(Some(&source), "", "").render(&talk());
+            let (prompt, _) = render(&Template::new(Some(&source), "", ""), &talk());
             assert!(
                 started.elapsed() < Duration::from_secs(5),
                 "{shown} took {:?}",
@@ -374,12 +400,5 @@ mod tests {
             );
             assert!(prompt.len() < 64 * 1024 * 1024, "{shown}");
         }
-    }
-
-    #[test]
-    fn knows_the_date() {
-        assert_eq!(civil_from_days(0), (1970, 1, 1));
-        assert_eq!(civil_from_days(19_782), (2024, 2, 29));
-        assert_eq!(civil_from_days(20_778), (2026, 11, 21));
     }
 }

@@ -118,7 +118,7 @@ impl Writer<'_> {
                         self.live.set_phase(Phase::Prefill { done: cached_tokens, total: prompt_tokens });
                     }
                     Some(Event::Prefill { done, total }) => self.live.set_phase(Phase::Prefill { done, total }),
-                    Some(Event::Text { text }) => self.live.append(&text),
+                    Some(Event::Text { text, .. }) => self.live.append(&text),
                     // Only for requests that ask for them.
                     Some(Event::Reasoning { .. } | Event::ToolCall { .. } | Event::ToolArguments { .. }) => {}
                     Some(Event::Finished(summary)) => return Ok(End::Finished(summary)),

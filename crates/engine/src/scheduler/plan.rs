@@ -86,7 +86,7 @@ impl Scheduler<'_> {
         };
         let may = |s: &Stream| {
             let paused = s.priority() == Priority::Background && !self.limits.background;
-            s.parked.is_none() && !s.restoring && !paused
+            s.parked.is_none() && !s.restoring && !s.compiling && !paused
         };
         let mut order: Vec<usize> = (0..self.streams.len())
             .filter(|i| may(&self.streams[*i]))
@@ -243,14 +243,14 @@ impl Scheduler<'_> {
         let awake = self
             .streams
             .iter()
-            .filter(|s| s.parked.is_none() && !s.restoring);
+            .filter(|s| s.parked.is_none() && !s.restoring && !s.compiling);
         if awake.count() < 2 {
             return false;
         }
         let least = self
             .streams
             .iter_mut()
-            .filter(|s| s.parked.is_none() && !s.restoring)
+            .filter(|s| s.parked.is_none() && !s.restoring && !s.compiling)
             .max_by_key(|s| (s.priority(), s.received, s.id));
         let Some(stream) = least else { return false };
         stream.parked = Some(self.steps + PARKED_STEPS);
@@ -271,7 +271,7 @@ impl Scheduler<'_> {
             let alone = self
                 .streams
                 .iter()
-                .all(|s| s.parked.is_some() || s.restoring);
+                .all(|s| s.parked.is_some() || s.restoring || s.compiling);
             // What the others still have to compute of their prompts is spoken for.
             let others = self.streams.iter().filter(|s| s.parked.is_none());
             let promised: usize = others

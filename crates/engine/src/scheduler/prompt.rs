@@ -1,6 +1,7 @@
 //! Turns a request into the tokens to compute, and decides what is left out when a conversation is longer than the context window.
 
 use crate::backend::{Backend, Token};
+use crate::output::Syntax;
 use crate::{Error, Message, Overflow, Prompt, Request, Role};
 
 /// Room for the answer when a conversation is cut and no limit was asked for: this part of the window.
@@ -13,6 +14,8 @@ pub struct Prepared {
     /// Messages left out.
     pub cut_messages: u32,
     pub notice: Option<String>,
+    /// How the answer will be written.
+    pub syntax: Syntax,
 }
 
 /// Renders and tokenises the prompt of a request.
@@ -20,11 +23,12 @@ pub fn prepare(backend: &mut dyn Backend, request: &Request) -> Result<Prepared,
     request.validate()?;
     let context_tokens = backend.info().context_tokens as usize;
     let mut prepared = match &request.prompt {
-        Prompt::Chat(messages) => render(backend, messages)?,
+        Prompt::Chat(messages) => render(backend, messages, request)?,
         Prompt::Text(text) => Prepared {
             tokens: backend.tokenize(text)?,
             cut_messages: 0,
             notice: None,
+            syntax: *backend.template().syntax(),
         },
     };
     if prepared.tokens.is_empty() {
@@ -39,7 +43,13 @@ pub fn prepare(backend: &mut dyn Backend, request: &Request) -> Result<Prepared,
         let answer = request
             .max_tokens
             .map_or(part, |max| part.min(max as usize));
-        prepared = cut(backend, messages, prepared, context_tokens - answer)?;
+        prepared = cut(
+            backend,
+            messages,
+            request,
+            prepared,
+            context_tokens - answer,
+        )?;
     }
     if prepared.tokens.len() >= context_tokens {
         return Err(Error::ContextOverflow {
@@ -50,12 +60,17 @@ pub fn prepare(backend: &mut dyn Backend, request: &Request) -> Result<Prepared,
     Ok(prepared)
 }
 
-fn render(backend: &mut dyn Backend, messages: &[Message]) -> Result<Prepared, Error> {
-    let (text, notice) = backend.template().render(messages);
+fn render(
+    backend: &mut dyn Backend,
+    messages: &[Message],
+    request: &Request,
+) -> Result<Prepared, Error> {
+    let rendered = backend.template().render(messages, request);
     Ok(Prepared {
-        tokens: backend.tokenize(&text)?,
+        tokens: backend.tokenize(&rendered.prompt)?,
         cut_messages: 0,
-        notice,
+        notice: rendered.notice,
+        syntax: rendered.syntax,
     })
 }
 
@@ -63,6 +78,7 @@ fn render(backend: &mut dyn Backend, messages: &[Message]) -> Result<Prepared, E
 fn cut(
     backend: &mut dyn Backend,
     messages: &[Message],
+    request: &Request,
     whole: Prepared,
     limit: usize,
 ) -> Result<Prepared, Error> {
@@ -80,7 +96,7 @@ fn cut(
             .chain(&messages[keep_from..])
             .cloned()
             .collect();
-        shortest = render(backend, &kept)?;
+        shortest = render(backend, &kept, request)?;
         shortest.cut_messages = (keep_from - first) as u32;
         if shortest.tokens.len() <= limit {
             break;

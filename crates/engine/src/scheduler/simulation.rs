@@ -102,7 +102,7 @@ impl Backend for Costs {
         Ok(text.bytes().map(Token::from).collect())
     }
 
-    fn piece(&mut self, token: Token, bytes: &mut Vec<u8>) {
+    fn piece(&mut self, token: Token, _: &[&str], bytes: &mut Vec<u8>) {
         bytes.push(b'0' + token as u8);
     }
 
@@ -186,7 +186,13 @@ impl Backend for Costs {
         Ok(())
     }
 
-    fn start_sampling(&mut self, _: usize, _: &Request, _: &[Token]) -> Result<(), Error> {
+    fn start_sampling(
+        &mut self,
+        _: usize,
+        _: &Request,
+        _: &crate::output::Syntax,
+        _: &[Token],
+    ) -> Result<(), Error> {
         Ok(())
     }
 
@@ -250,7 +256,7 @@ fn simulate(costs: &mut Costs, slots: u32, mut work: Vec<(f64, Work)>) -> BTreeM
             assert!(one.end.is_none(), "{id} was told {event:?} after its end");
             match event {
                 Event::Started { cached_tokens, .. } => one.cached = cached_tokens,
-                Event::Text { text } => {
+                Event::Text { text, .. } => {
                     one.text.push_str(&text);
                     one.times_ms.push(now_ms);
                 }

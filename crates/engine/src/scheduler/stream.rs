@@ -3,6 +3,8 @@
 use std::time::Instant;
 
 use crate::backend::{Sequence, Token};
+use crate::event::TokenLogprob;
+use crate::output::{Output, Piece};
 use crate::scheduler::prompt::Prepared;
 use crate::scheduler::queue::Waiting;
 use crate::stops::Stops;
@@ -24,6 +26,10 @@ pub struct Stream {
     pub parked: Option<u64>,
     /// A saved state is being read from disk for it.
     pub restoring: bool,
+    /// The sampler is not ready.
+    pub compiling: bool,
+    /// Special tokens that are shown, because the answer is taken apart by them.
+    pub visible: Vec<&'static str>,
     pub received: Instant,
     pub generated: u32,
     notice: Option<String>,
@@ -35,6 +41,10 @@ pub struct Stream {
     last_token: Option<Instant>,
     decoder: Decoder,
     stops: Stops,
+    /// Takes the answer apart, when the request asks for it.
+    output: Option<Output>,
+    /// Of tokens whose text was not sent yet.
+    logprobs: Vec<TokenLogprob>,
 }
 
 impl Stream {
@@ -47,6 +57,21 @@ impl Stream {
             tokens: prepared.tokens,
             parked: None,
             restoring: false,
+            compiling: !waiting.request.read_ahead,
+            visible: if waiting.request.parse {
+                prepared.syntax.markers()
+            } else {
+                Vec::new()
+            },
+            output: waiting.request.parse.then(|| {
+                let tools = waiting.request.tools.iter();
+                Output::new(
+                    prepared.syntax,
+                    tools.map(|tool| tool.name.clone()).collect(),
+                    waiting.id,
+                )
+            }),
+            logprobs: Vec::new(),
             received: waiting.received,
             generated: 0,
             notice: prepared.notice,
@@ -95,20 +120,60 @@ impl Stream {
         }
     }
 
-    /// Takes the bytes of a token; the text to show, and whether a stop string ended the answer.
-    pub fn push(&mut self, token: Token, bytes: &[u8]) -> (String, bool) {
+    /// Takes a token and its bytes; what to send now, and whether a stop string ended the answer.
+    pub fn push(
+        &mut self,
+        token: Token,
+        bytes: &[u8],
+        logprob: Option<TokenLogprob>,
+    ) -> (Vec<Event>, bool) {
         self.tokens.push(token);
         self.generated += 1;
+        self.logprobs.extend(logprob);
         let mut text = String::new();
         self.decoder.push(bytes, &mut text);
-        self.stops.push(&text)
+        let (shown, stopped) = self.stops.push(&text);
+        (self.events(&shown), stopped)
     }
 
-    /// Text that was held back for a stop string or an unfinished character.
-    pub fn tail(&mut self) -> String {
+    /// What was held back for a stop string, an unfinished character or a marker.
+    pub fn tail(&mut self) -> Vec<Event> {
         let mut tail = self.stops.finish();
         self.decoder.finish(&mut tail);
-        tail
+        let mut events = self.events(&tail);
+        let rest = self.output.as_mut().map(Output::finish).unwrap_or_default();
+        for piece in rest {
+            events.push(self.event(piece));
+        }
+        events
+    }
+
+    /// Whether the answer holds calls of tools.
+    pub fn has_calls(&self) -> bool {
+        self.output
+            .as_ref()
+            .is_some_and(|output| output.calls() > 0)
+    }
+
+    fn events(&mut self, text: &str) -> Vec<Event> {
+        let pieces = match &mut self.output {
+            _ if text.is_empty() => Vec::new(),
+            None => vec![Piece::Text(text.to_owned())],
+            Some(output) => output.push(text),
+        };
+        pieces.into_iter().map(|piece| self.event(piece)).collect()
+    }
+
+    fn event(&mut self, piece: Piece) -> Event {
+        match piece {
+            Piece::Text(text) => Event::Text {
+                text,
+                logprobs: std::mem::take(&mut self.logprobs),
+            },
+            Piece::Reasoning(text) => Event::Reasoning { text },
+            Piece::ToolCall { index, id, name } => Event::ToolCall { index, id, name },
+            Piece::ToolArguments { index, text } => Event::ToolArguments { index, text },
+        }
     }
 
     /// Whether the answer has its full length.
