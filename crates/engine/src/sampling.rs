@@ -198,7 +198,7 @@ impl Sampling {
                     format!("names token {token}, which is negative"),
                 ));
             }
-            if !(bias.abs() <= MAX_BIAS) {
+            if bias.is_nan() || bias.abs() > MAX_BIAS {
                 return Err(invalid(
                     "logit_bias",
                     format!(

@@ -55,6 +55,16 @@ pub struct Rendered {
     pub syntax: Syntax,
 }
 
+impl Rendered {
+    fn new(prompt: String, syntax: Syntax, notice: Option<String>) -> Self {
+        Self {
+            syntax: syntax.after(&prompt),
+            prompt,
+            notice,
+        }
+    }
+}
+
 /// What goes into one prompt.
 struct Turn<'r> {
     messages: &'r [Message],
@@ -129,10 +139,10 @@ impl Template {
         let calls = messages
             .iter()
             .any(|m| !m.tool_calls.is_empty() || m.role == crate::Role::Tool);
-        if self.knows_tools || (tools.is_empty() && !calls) {
-            if let Some(prompt) = self.attempt(&turn) {
-                return self.rendered(prompt, self.syntax, self.notice.clone());
-            }
+        if (self.knows_tools || (tools.is_empty() && !calls))
+            && let Some(prompt) = self.attempt(&turn)
+        {
+            return Rendered::new(prompt, self.syntax, self.notice.clone());
         }
         let syntax = Syntax {
             family: match self.syntax.family {
@@ -148,21 +158,11 @@ impl Template {
             tools: &[],
             ..turn
         };
-        match self.attempt(&turn) {
-            Some(prompt) => self.rendered(prompt, syntax, self.notice.clone()),
-            None => {
-                let notice = notice("has a chat template that failed on this conversation");
-                self.rendered(chatml(&plain), syntax, Some(notice))
-            }
+        if let Some(prompt) = self.attempt(&turn) {
+            return Rendered::new(prompt, syntax, self.notice.clone());
         }
-    }
-
-    fn rendered(&self, prompt: String, syntax: Syntax, notice: Option<String>) -> Rendered {
-        Rendered {
-            syntax: syntax.after(&prompt),
-            prompt,
-            notice,
-        }
+        let notice = notice("has a chat template that failed on this conversation");
+        Rendered::new(chatml(&plain), syntax, Some(notice))
     }
 
     /// The prompt by the model's own template; `None` when it does not work on this conversation.

@@ -287,3 +287,6 @@ fn object_schema(schema: &Value) -> Value {
 pub(super) fn quote(text: &str) -> String {
     Value::from(text).to_string().replace('\u{7f}', "\\u007f")
 }
+
+#[cfg(test)]
+mod tests;

@@ -156,15 +156,16 @@ impl CallReader {
         if !(object && self.begun) || first {
             raw.push(c);
         }
-        if object && first && !self.begun {
-            if let Some(name) = &self.name {
-                self.begun = true;
-                let begun = Read::Begun {
-                    name: name.clone(),
-                    arguments: c.into(),
-                };
-                return begun;
-            }
+        if object
+            && first
+            && !self.begun
+            && let Some(name) = &self.name
+        {
+            self.begun = true;
+            return Read::Begun {
+                name: name.clone(),
+                arguments: c.into(),
+            };
         }
         if fed == Fed::Done {
             if object && self.begun {

@@ -132,13 +132,12 @@ impl Scanner {
     fn structure(&mut self, c: char) -> Result<Fed, NotJson> {
         let last = self.frames.last().copied();
         match (self.state, c) {
-            (State::Colon, ':') => self.state = State::Value,
             (State::Key | State::KeyOrEnd, '"') => self.state = State::String { key: true },
             (State::KeyOrEnd, '}') | (State::ValueOrEnd, ']') => return Ok(self.close()),
             (State::Next, '}') if last == Some(Frame::Object) => return Ok(self.close()),
             (State::Next, ']') if last == Some(Frame::Array) => return Ok(self.close()),
             (State::Next, ',') if last == Some(Frame::Object) => self.state = State::Key,
-            (State::Next, ',') => self.state = State::Value,
+            (State::Colon, ':') | (State::Next, ',') => self.state = State::Value,
             (State::Value | State::ValueOrEnd, c) => return self.value(c),
             _ => return Err(NotJson),
         }

@@ -95,7 +95,7 @@ mod tests {
             assert!(ranked.chosen.is_finite(), "{logits:?}");
             assert!(ranked.top.iter().all(|(_, l)| l.is_finite()), "{logits:?}");
         }
-        assert_eq!(rank(&[0.0], 7, 1).chosen, IMPOSSIBLE);
+        assert!(rank(&[0.0], 7, 1).chosen <= IMPOSSIBLE);
         assert_eq!(rank(&[0.0, 1.0], 1, 0).top, []);
     }
 

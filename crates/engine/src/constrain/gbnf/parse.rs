@@ -188,12 +188,12 @@ impl Parser<'_> {
         let at = self.place();
         self.next();
         self.skip_blank(false);
-        let least = self.number()?;
+        let least = self.number();
         self.skip_blank(false);
         let most = if self.peek() == Some(',') {
             self.next();
             self.skip_blank(false);
-            self.number()?
+            self.number()
         } else {
             least
         };
@@ -211,7 +211,7 @@ impl Parser<'_> {
         Ok((first, most))
     }
 
-    fn number(&mut self) -> Result<Option<u32>, String> {
+    fn number(&mut self) -> Option<u32> {
         let mut number = None;
         while let Some(digit) = self.peek().and_then(|c| c.to_digit(10)) {
             self.next();
@@ -219,7 +219,7 @@ impl Parser<'_> {
             // One digit past the limit is enough to know that it is too large.
             number = Some((value * 10 + digit).min(MAX_REPEAT + 1));
         }
-        Ok(number)
+        number
     }
 
     fn literal(&mut self) -> Result<Id, String> {

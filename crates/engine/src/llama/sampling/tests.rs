@@ -22,6 +22,8 @@ use crate::{Error, Request, Sampling, Tool, ToolChoice};
 
 mod strange;
 
+type Change = fn(&mut Sampling);
+
 const PROMPT: &str =
     "<|im_start|>user\nDescribe a person as JSON.<|im_end|>\n<|im_start|>assistant\n";
 
@@ -180,7 +182,6 @@ fn regex_and_gbnf_hold_the_whole_answer() {
 #[test]
 fn every_sampler_runs_with_and_without_a_constraint() {
     let Some(model) = model() else { return };
-    type Change = fn(&mut Sampling);
     let changes: [(&str, Change); 11] = [
         ("greedy", |s| s.temperature = 0.0),
         ("xtc", |s| s.xtc_probability = 1.0),
