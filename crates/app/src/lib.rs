@@ -67,7 +67,8 @@ pub struct App {
 
 impl App {
     /// Opens settings and models; chats are opened by [`App::open_chats`], because a command that only asks a question must
-    /// not touch the database of a running app. Never fails: the window must open whatever is on the disk.
+    /// not touch the database of a running app. Never fails: the window must open whatever is on the disk. Must be called inside a
+    /// tokio runtime.
     pub fn open(options: Options) -> Arc<Self> {
         let events = Events::default();
         let settings = Arc::new(SettingsStore::open(&options.paths, events.clone()));
@@ -75,7 +76,8 @@ impl App {
         let inference = Arc::new(Inference::new(
             models.clone(),
             options.engines,
-            hardware::decode_threads(),
+            &hardware::read(),
+            events.clone(),
         ));
         Arc::new(Self {
             paths: options.paths,

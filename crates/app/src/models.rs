@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hearth_models::{Library, ModelFile, Source};
+use hearth_models::{Header, Library, ModelFile, Source};
 use serde::Serialize;
 
 use crate::error::{Code, Error, Result};
@@ -48,6 +48,9 @@ pub struct ModelList {
 pub(crate) struct ValidModel {
     pub(crate) name: String,
     pub(crate) path: PathBuf,
+    /// Over all parts.
+    pub(crate) size_bytes: u64,
+    pub(crate) header: Arc<Header>,
 }
 
 /// The model library.
@@ -81,10 +84,11 @@ impl Models {
             .await
             .map_err(Error::internal)?;
         let file = found?;
-        file.header?;
         Ok(ValidModel {
+            header: file.header?,
             name: file.name,
             path: file.path,
+            size_bytes: file.size_bytes,
         })
     }
 }

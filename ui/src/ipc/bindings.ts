@@ -54,7 +54,9 @@ export type AnswerStats = {
 };
 
 /**  Something changed that a view shows. */
-export type AppEvent = { type: "chats_changed" } | { type: "settings_changed" } | { type: "new_chat" } | { type: "show_section"; section: Section; chatId: string | null };
+export type AppEvent = { type: "chats_changed" } | { type: "settings_changed" } | 
+/**  A model was loaded, unloaded or pinned. */
+{ type: "loaded_models_changed" } | { type: "new_chat" } | { type: "show_section"; section: Section; chatId: string | null };
 
 /**  What Hearth is and where its files lie. */
 export type AppInfo = {
