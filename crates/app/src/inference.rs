@@ -4,7 +4,9 @@ mod engines;
 mod footprint;
 mod registry;
 mod room;
+mod states;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,7 +18,8 @@ pub use self::engines::{ChildEngines, Engines, FakeEngines};
 pub use self::registry::KeepAlive;
 use self::registry::{Model, Registry, Row};
 use self::room::Space;
-use crate::error::{Error, Result};
+use self::states::States;
+use crate::error::{Code, Error, Result};
 use crate::events::Events;
 use crate::hardware::Machine;
 use crate::models::Models;
@@ -77,6 +80,7 @@ pub struct LoadedModel {
 pub struct Inference {
     models: Arc<Models>,
     registry: Registry,
+    states: States,
     decode_threads: u32,
 }
 
@@ -98,6 +102,7 @@ impl Inference {
         Self {
             models,
             registry: Registry::start(engines, Space::of_memory(machine.memory_bytes), events),
+            states: States::default(),
             decode_threads: machine.decode_threads(),
         }
     }
@@ -177,6 +182,36 @@ impl Inference {
             .map_or(EngineState::Unloaded, |(state, _)| state)
     }
 
+    /// Models are loaded so that they keep what they read of conversations in this folder. For the start, before any is loaded.
+    pub(crate) fn begin_keeping_in(&self, folder: PathBuf) {
+        self.states.keep_in(Some(folder));
+    }
+
+    /// From now on models are loaded so that they keep what they read of conversations in this folder, or nowhere. Models that are
+    /// loaded and not in use are unloaded, so that it holds for them too.
+    pub(crate) async fn keep_states_in(&self, folder: Option<PathBuf>) {
+        if self.states.folder() != folder {
+            self.states.keep_in(folder);
+            self.registry.unload_all(false).await;
+        }
+    }
+
+    /// Removes what is kept of all conversations, and returns how many bytes that were. Engines write what they hold when they end, so
+    /// they are ended first; those in use only when `also_busy`.
+    pub(crate) async fn clear_states(&self, folder: PathBuf, also_busy: bool) -> Result<u64> {
+        self.registry.unload_all(also_busy).await;
+        on_disk(folder, states::clear).await
+    }
+
+    /// Removes what is kept of these conversations.
+    pub(crate) async fn forget(&self, folder: PathBuf, conversations: Vec<String>) -> Result<()> {
+        let models = self.models.fingerprints().await?;
+        on_disk(folder, move |folder| {
+            states::forget(folder, &models, &conversations)
+        })
+        .await
+    }
+
     /// Ends the engines and waits until their processes are gone.
     pub(crate) async fn shut_down(&self) {
         let ended = self.registry.shut_down();
@@ -207,14 +242,34 @@ impl Inference {
         }
         // Nothing reaches the engine that has not been validated.
         let file = self.models.find_valid(name).await?;
-        let mut spec = LoadSpec::new(file.path);
+        let mut spec = LoadSpec::new(&file.path);
         spec.threads = Some(self.decode_threads);
+        if let Some(folder) = self.states.folder() {
+            spec.state = Some(states::spec(folder, self.models.fingerprint(&file).await?));
+        }
         Ok(Arc::new(Model {
             bytes: footprint::bytes(file.size_bytes, &file.header, &spec),
             name: file.name,
             spec,
         }))
     }
+}
+
+async fn on_disk<T: Send + 'static>(
+    folder: PathBuf,
+    work: impl FnOnce(&Path) -> std::io::Result<T> + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(move || {
+        work(&folder).map_err(|error| {
+            let what = folder.display();
+            Error::new(
+                Code::Storage,
+                format!("What is kept of chats in {what} could not be removed: {error}."),
+            )
+            .hint("Remove the files in that folder yourself.")
+        })
+    });
+    done.await.map_err(Error::internal)?
 }
 
 fn is_usable(row: &Row) -> bool {

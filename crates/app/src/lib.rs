@@ -132,6 +132,18 @@ impl App {
         &self.inference
     }
 
+    /// Begins to load the model that will answer, unless the user does not want that.
+    pub async fn preload(&self) {
+        let settings = self.settings.get();
+        if !settings.preload_model {
+            return;
+        }
+        if let Err(error) = self.inference.prepare(&settings.model).await {
+            // Said again, with a button, when the user sends a message.
+            tracing::warn!(%error, "the model could not be loaded ahead");
+        }
+    }
+
     /// Stores what is being written and ends the engine.
     pub async fn shut_down(&self) {
         if let Some(Ok(chats)) = self.chats.get() {

@@ -77,6 +77,29 @@ impl Models {
         })
     }
 
+    /// [`hearth_models::fingerprint`] of a model that was found.
+    pub(crate) async fn fingerprint(&self, model: &ValidModel) -> Result<String> {
+        let (path, header) = (model.path.clone(), Arc::clone(&model.header));
+        tokio::task::spawn_blocking(move || hearth_models::fingerprint(&path, &header))
+            .await
+            .map_err(Error::internal)?
+            .map_err(Error::from)
+    }
+
+    /// The fingerprints of all models that can be used.
+    pub(crate) async fn fingerprints(&self) -> Result<Vec<String>> {
+        let library = Arc::clone(&self.library);
+        let all = move || {
+            let sound = library.list().models.into_iter();
+            sound
+                .filter_map(|file| hearth_models::fingerprint(&file.path, &*file.header.ok()?).ok())
+                .collect()
+        };
+        tokio::task::spawn_blocking(all)
+            .await
+            .map_err(Error::internal)
+    }
+
     /// A model that may be given to the engine.
     pub(crate) async fn find_valid(&self, name: &str) -> Result<ValidModel> {
         let (library, name) = (Arc::clone(&self.library), name.to_owned());
