@@ -35,8 +35,8 @@ export const commands = {
 	exportChats: (format: ExportFormat) => __TAURI_INVOKE<string>("export_chats", { format }),
 	/**  Returns how many chats were removed. */
 	deleteAllChats: () => __TAURI_INVOKE<number>("delete_all_chats"),
-	/**  Removes what models keep of chats on disk; returns how many bytes that were. */
-	clearKeptChats: () => __TAURI_INVOKE<number | null>("clear_kept_chats"),
+	/**  Removes what models keep of chats on disk. */
+	clearKeptChats: () => __TAURI_INVOKE<Freed>("clear_kept_chats"),
 	/**  Opens a link in the user's browser. The view has shown the whole address and asked. */
 	openLink: (url: string) => __TAURI_INVOKE<null>("open_link", { url }),
 	showMainWindow: (chatId: string | null, section: Section | null) => __TAURI_INVOKE<null>("show_main_window", { chatId, section }),
@@ -129,6 +129,11 @@ export type FinishReason = "stop" | "length" | "cancelled";
 
 /**  A folder that can be shown in the file manager. */
 export type FolderKind = "settings" | "data" | "models" | "logs";
+
+/**  What was removed from the disk. */
+export type Freed = {
+	bytes: number,
+};
 
 /**  An error as it crosses IPC, HTTP and the terminal. */
 export type IpcError = {
