@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use hearth_app::env::Env;
 use hearth_app::events::AppEvent;
@@ -18,6 +19,9 @@ use crate::{ipc, platform, shortcut, tray, windows};
 const APP_EVENT: &str = "app-event";
 /// Given when the system starts the program at login: no window is opened.
 const BACKGROUND: &str = "--background";
+
+/// How long the model waits at the start, so that its loading does not slow down the first picture of the window.
+const PRELOAD_DELAY: Duration = Duration::from_secs(1);
 
 /// Runs the program until the user quits.
 pub fn run() -> ExitCode {
@@ -141,6 +145,11 @@ fn set_up(handle: &AppHandle) {
     if !background || !shell.has_tray.load(Ordering::Relaxed) {
         windows::show_main(handle);
     }
+    let app = shell.app.clone();
+    tauri::async_runtime::spawn(async move {
+        tokio::time::sleep(PRELOAD_DELAY).await;
+        app.preload().await;
+    });
 }
 
 fn show_tray(handle: &AppHandle, shell: &Shell, wanted: bool) {

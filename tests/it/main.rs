@@ -4,5 +4,6 @@
 mod chats;
 mod command;
 mod durability;
+mod inference;
 mod models;
 mod settings;

@@ -107,6 +107,19 @@ test("a chat left while it answers goes on, and shows all of it on return", asyn
   expect((await hearth.ended("complete", 20_000)).text).toBe(LONG)
 })
 
+test("an answer that did not see the whole chat says so, also after the end of the program", async () => {
+  // The fake model's window holds 16,384 letters.
+  for (let count = 0; count < 3; count += 1) await hearth.ask(`!say ${"x".repeat(4000)}`)
+  await hearth.ask("!say and now")
+  const told = await hearth.textOf("message-cut")
+  expect(told).toMatch(/^The \d oldest messages no longer fit this model's context window and were left out\.$/)
+  await hearth.crash()
+  hearth = await Hearth.open({ home })
+  await hearth.at("chat-item").click()
+  await hearth.at("message-cut").waitForExist()
+  expect(await hearth.textOf("message-cut")).toBe(told)
+})
+
 test("a draft survives the end of the program", async () => {
   await hearth.ask("!say the draft belongs here")
   await hearth.fill("Half a thought")

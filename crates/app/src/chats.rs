@@ -3,16 +3,19 @@
 mod export;
 mod generation;
 mod live;
+mod read_ahead;
 mod title;
 mod types;
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hearth_store::{Db, MessageRow, NewAnswer, NewTurn, Role as RowRole};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use self::export::ExportFormat;
@@ -23,11 +26,12 @@ pub use self::types::{
 };
 
 use self::live::Live;
+use self::read_ahead::Reading;
 use crate::error::{Code, Error, Result};
 use crate::events::{AppEvent, Events};
 use crate::inference::Inference;
 use crate::paths::Paths;
-use crate::settings::SettingsStore;
+use crate::settings::{Settings, SettingsStore};
 
 /// Most chats in a list; the search finds the others.
 const LIST_LIMIT: usize = 2_000;
@@ -52,6 +56,8 @@ pub struct Chats {
     events: Events,
     /// Answers being written, by chat; `None` while the message is still being stored.
     running: Mutex<HashMap<String, Option<Arc<Live>>>>,
+    /// The message that is read while it is being typed.
+    reading: Mutex<Option<Reading>>,
     /// Ends the wait for a full disk when the program closes.
     closing: CancellationToken,
     /// Held for as long as the database is open.
@@ -60,7 +66,7 @@ pub struct Chats {
 }
 
 impl Chats {
-    /// Opens the database. Blocks on the disk.
+    /// Opens the database. Blocks on the disk. Must be called inside a tokio runtime.
     pub(crate) fn open(
         paths: &Paths,
         settings: Arc<SettingsStore>,
@@ -83,6 +89,7 @@ impl Chats {
             opened => opened.map(|(db, report)| (db, Some(report)))?,
         };
         let mut opened = Vec::new();
+        let mut purged = Vec::new();
         match report {
             Some(report) => {
                 if report.interrupted > 0 {
@@ -93,14 +100,27 @@ impl Chats {
                 }
                 opened.extend(report.repaired);
                 let before = now_ms() - UNDO_WINDOW.as_millis() as i64;
-                if let Err(error) = db.chats().purge_deleted(before) {
-                    tracing::warn!(%error, "deleted chats could not be removed yet");
+                match db.chats().purge_deleted(before) {
+                    Ok(ids) => purged = ids,
+                    Err(error) => tracing::warn!(%error, "deleted chats could not be removed yet"),
                 }
             }
             None => opened.push(
                 "The data folder cannot be written, so chats can be read but not continued.".into(),
             ),
         }
+        if settings.get().keep_chats_ready {
+            // Before anybody can ask for a model.
+            inference.begin_keeping_in(paths.states());
+        }
+        let closing = CancellationToken::new();
+        tokio::spawn(keep_ready(
+            inference.clone(),
+            settings.subscribe(),
+            paths.states(),
+            purged,
+            closing.clone(),
+        ));
         Ok(Arc::new(Self {
             db: Arc::new(db),
             paths: paths.clone(),
@@ -108,7 +128,8 @@ impl Chats {
             inference,
             events,
             running: Mutex::default(),
-            closing: CancellationToken::new(),
+            reading: Mutex::default(),
+            closing,
             _lock: lock,
             opened,
         }))
@@ -209,6 +230,13 @@ impl Chats {
         self.on_disk(move |db| db.chats().soft_delete(&id, now_ms()))
             .await?;
         self.announce();
+        // Again when the chat is removed for good: an answer that is just being stopped may be kept once more.
+        let forgotten = self
+            .inference
+            .forget(self.paths.states(), vec![chat_id.to_owned()]);
+        if let Err(error) = forgotten.await {
+            tracing::warn!(%error, "what is kept of a deleted chat could not be removed yet");
+        }
         Ok(())
     }
 
@@ -219,13 +247,23 @@ impl Chats {
         Ok(self.summary(&row))
     }
 
-    /// Removes every chat for good; returns how many there were.
+    /// Removes every chat for good, with all that models keep of them; returns how many there were. Ends all engines, because they
+    /// hold the text too.
     pub async fn delete_all(&self) -> Result<u32> {
-        let running: Vec<Arc<Live>> = self.running().values().flatten().cloned().collect();
-        running.iter().for_each(|live| live.ask_to_stop());
+        self.stop_all().await;
         let count = self.on_disk(|db| db.chats().delete_all()).await?;
         self.announce();
+        self.inference
+            .clear_states(self.paths.states(), true)
+            .await?;
         Ok(count as u32)
+    }
+
+    /// Removes what models keep of chats, which makes the next answer in each of them slower; returns how many bytes that were.
+    pub async fn clear_kept(&self) -> Result<u64> {
+        self.inference
+            .clear_states(self.paths.states(), false)
+            .await
     }
 
     /// Keeps what was typed but not sent.
@@ -364,6 +402,8 @@ impl Chats {
             );
         }
         running.insert(chat_id.to_owned(), None);
+        drop(running);
+        self.stop_reading();
         Ok(Reservation {
             chats: Arc::clone(self),
             chat_id: chat_id.to_owned(),
@@ -383,6 +423,13 @@ impl Chats {
 
     /// Stops what is being written and waits until it is stored.
     pub(crate) async fn shut_down(&self) {
+        self.closing.cancel();
+        self.stop_all().await;
+    }
+
+    /// Stops every answer and waits until all are stored.
+    async fn stop_all(&self) {
+        self.stop_reading();
         let running: Vec<(String, Arc<Live>)> = {
             let map = self.running();
             let live = map
@@ -391,7 +438,6 @@ impl Chats {
             live.collect()
         };
         running.iter().for_each(|(_, live)| live.ask_to_stop());
-        self.closing.cancel();
         for (id, _) in running {
             let done = async {
                 while self.live(&id).is_some() {
@@ -402,8 +448,37 @@ impl Chats {
                 .await
                 .is_err()
             {
-                tracing::warn!("an answer was not stored before the end");
+                tracing::warn!("an answer was not stored in time");
             }
+        }
+    }
+}
+
+/// Removes what models keep of chats that are gone, and follows the setting that says whether they keep anything.
+async fn keep_ready(
+    inference: Arc<Inference>,
+    mut settings: watch::Receiver<Settings>,
+    folder: PathBuf,
+    gone: Vec<String>,
+    closing: CancellationToken,
+) {
+    if !gone.is_empty()
+        && let Err(error) = inference.forget(folder.clone(), gone).await
+    {
+        tracing::warn!(%error, "what is kept of deleted chats could not be removed yet");
+    }
+    loop {
+        let wanted = settings.borrow_and_update().keep_chats_ready;
+        inference
+            .keep_states_in(wanted.then(|| folder.clone()))
+            .await;
+        if !wanted && let Err(error) = inference.clear_states(folder.clone(), false).await {
+            tracing::warn!(%error, "what is kept of chats could not be removed yet");
+        }
+        let changed = settings.wait_for(|now| now.keep_chats_ready != wanted);
+        tokio::select! {
+            changed = changed => if changed.is_err() { return },
+            () = closing.cancelled() => return,
         }
     }
 }

@@ -23,6 +23,8 @@ pub enum Section {
 pub enum AppEvent {
     ChatsChanged,
     SettingsChanged,
+    /// A model was loaded, unloaded or pinned.
+    LoadedModelsChanged,
     NewChat,
     ShowSection {
         section: Section,

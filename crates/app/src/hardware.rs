@@ -1,6 +1,8 @@
 //! What this machine is, as far as the rest of the program needs to know.
 
-/// Threads for decode: performance cores only.
-pub(crate) fn decode_threads() -> u32 {
-    hearth_hardware::read().decode_threads()
+pub(crate) use hearth_hardware::Machine;
+
+/// Reads what this machine is; takes a few milliseconds.
+pub(crate) fn read() -> Machine {
+    hearth_hardware::read()
 }

@@ -1,16 +1,31 @@
 //! Which model answers, and what it does now. Every door (window, command, HTTP) joins here.
 
 mod engines;
+mod footprint;
+mod registry;
+mod room;
+mod states;
 
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hearth_engine::{Engine, Generation, LoadSpec, Request, State};
+use hearth_engine::{Generation, Limits, LoadSpec, Request, State};
 use serde::Serialize;
+use tokio::time::Instant;
 
 pub use self::engines::{ChildEngines, Engines, FakeEngines};
-use crate::error::{Error, Result};
+pub use self::registry::KeepAlive;
+use self::registry::{Model, Registry, Row};
+use self::room::Space;
+use self::states::States;
+use crate::error::{Code, Error, Result};
+use crate::events::Events;
+use crate::hardware::Machine;
 use crate::models::Models;
+
+/// How long the engines may take to end with the program.
+const SHUT_DOWN_LIMIT: Duration = Duration::from_secs(4);
 
 /// What the engine does, for the window's status line.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -43,21 +58,33 @@ pub enum EngineState {
     },
 }
 
-/// The loaded model and the way to load another.
+/// A model that is loaded, or about to be.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoadedModel {
+    pub name: String,
+    pub state: EngineState,
+    /// Estimated memory, in bytes.
+    pub bytes: u64,
+    /// When it was asked for, in Unix milliseconds.
+    pub since_ms: i64,
+    /// When it was used last, in Unix milliseconds.
+    pub last_used_ms: i64,
+    /// When it is unloaded if nobody uses it, in Unix milliseconds; `None` while it is in use, pinned, or kept for ever.
+    pub expires_at_ms: Option<i64>,
+    pub active_requests: u32,
+    pub pinned: bool,
+}
+
+/// The loaded models and the way to load another.
 pub struct Inference {
     models: Arc<Models>,
-    engines: Arc<dyn Engines>,
-    loaded: Mutex<Option<Loaded>>,
+    registry: Registry,
+    states: States,
     decode_threads: u32,
 }
 
-#[derive(Clone)]
-struct Loaded {
-    model: String,
-    engine: Arc<dyn Engine>,
-}
-
-/// A generation, the model that does it and a way to see that model load.
+/// A generation, the model that does it and a way to see that model load. The model counts as in use until the generation is dropped.
 pub struct Started {
     pub model: String,
     pub state: tokio::sync::watch::Receiver<State>,
@@ -65,124 +92,232 @@ pub struct Started {
 }
 
 impl Inference {
-    pub(crate) fn new(models: Arc<Models>, engines: Arc<dyn Engines>, decode_threads: u32) -> Self {
+    /// Must be called inside a tokio runtime.
+    pub(crate) fn new(
+        models: Arc<Models>,
+        engines: Arc<dyn Engines>,
+        machine: &Machine,
+        events: Events,
+    ) -> Self {
         Self {
             models,
-            engines,
-            loaded: Mutex::new(None),
-            decode_threads,
+            registry: Registry::start(engines, Space::of_memory(machine.memory_bytes), events),
+            states: States::default(),
+            decode_threads: machine.decode_threads(),
         }
     }
 
-    /// Starts a generation on the named model, loading it when needed.
+    /// Starts a generation on the named model, loading it when needed: which may unload models that nobody uses.
     pub async fn generate(&self, model: &str, request: Request) -> Result<Started> {
-        let loaded = self.load(model).await?;
-        Ok(Started {
-            state: loaded.engine.state(),
-            generation: loaded.engine.generate(request),
-            model: loaded.model,
-        })
+        let model = self.find(model).await?;
+        self.registry.generate(model, request, None).await
+    }
+
+    /// Like [`Inference::generate`], and says how long the model stays loaded from now on.
+    pub async fn generate_keeping(
+        &self,
+        model: &str,
+        request: Request,
+        keep_alive: KeepAlive,
+    ) -> Result<Started> {
+        let model = self.find(model).await?;
+        self.registry
+            .generate(model, request, Some(keep_alive))
+            .await
+    }
+
+    /// Starts a generation only if the named model is loaded and ready; `None` when it is not.
+    pub async fn generate_if_ready(&self, model: &str, request: Request) -> Option<Started> {
+        let row = self.row(model)?;
+        self.registry.try_generate(&row.model.name, request).await
     }
 
     /// Begins to load a model, so that the first answer need not wait for it.
     pub async fn prepare(&self, model: &str) -> Result<()> {
-        self.load(model).await.map(|_| ())
+        let model = self.find(model).await?;
+        self.registry.load(model).await
     }
 
-    async fn load(&self, name: &str) -> Result<Loaded> {
-        if let Some(loaded) = self
-            .current()
-            .filter(|l| l.model == name && !is_over(&l.engine))
-        {
-            return Ok(loaded);
+    /// Unloads a model; refused while it is in use.
+    pub async fn unload(&self, model: &str) -> Result<()> {
+        self.registry.unload(&self.loaded_name(model)).await
+    }
+
+    /// Keeps a loaded model until it is unloaded by name, or lets it go like any other.
+    pub async fn pin(&self, model: &str, pinned: bool) -> Result<()> {
+        self.registry.pin(&self.loaded_name(model), pinned).await
+    }
+
+    /// Changes what holds for every engine, also for those that are started later.
+    pub fn limit(&self, limits: Limits) {
+        self.registry.limit(limits);
+    }
+
+    /// Every model that is loaded, loading or waiting for that, in the order of being asked for.
+    pub fn loaded(&self) -> Vec<LoadedModel> {
+        let now = (Instant::now(), unix_ms());
+        let rows = self.registry.rows();
+        rows.iter().map(|row| loaded_model(row, now)).collect()
+    }
+
+    /// What the named model does now.
+    pub fn state_of(&self, model: &str) -> EngineState {
+        self.row(model)
+            .map_or(EngineState::Unloaded, |row| engine_state(&row))
+    }
+
+    /// What goes on over all models, in one: an answer, a load or a failure if there is any, else the model that was used last.
+    pub fn state(&self) -> EngineState {
+        let rows = self.registry.rows();
+        let states = rows.iter().map(|row| (engine_state(row), row.last_used));
+        let importance = |state: &EngineState| match state {
+            EngineState::Unloaded => 0,
+            EngineState::Ready { .. } => 1,
+            EngineState::Failed { .. } => 2,
+            EngineState::Loading { .. } => 3,
+            EngineState::Generating { .. } => 4,
+        };
+        states
+            .max_by_key(|(state, last_used)| (importance(state), *last_used))
+            .map_or(EngineState::Unloaded, |(state, _)| state)
+    }
+
+    /// Models are loaded so that they keep what they read of conversations in this folder. For the start, before any is loaded.
+    pub(crate) fn begin_keeping_in(&self, folder: PathBuf) {
+        self.states.keep_in(Some(folder));
+    }
+
+    /// From now on models are loaded so that they keep what they read of conversations in this folder, or nowhere. Models that are
+    /// loaded and not in use are unloaded, so that it holds for them too.
+    pub(crate) async fn keep_states_in(&self, folder: Option<PathBuf>) {
+        if self.states.folder() != folder {
+            self.states.keep_in(folder);
+            self.registry.unload_all(false).await;
+        }
+    }
+
+    /// Removes what is kept of all conversations, and returns how many bytes that were. Engines write what they hold when they end, so
+    /// they are ended first; those in use only when `also_busy`.
+    pub(crate) async fn clear_states(&self, folder: PathBuf, also_busy: bool) -> Result<u64> {
+        self.registry.unload_all(also_busy).await;
+        on_disk(folder, states::clear).await
+    }
+
+    /// Removes what is kept of these conversations.
+    pub(crate) async fn forget(&self, folder: PathBuf, conversations: Vec<String>) -> Result<()> {
+        let models = self.models.fingerprints().await?;
+        on_disk(folder, move |folder| {
+            states::forget(folder, &models, &conversations)
+        })
+        .await
+    }
+
+    /// Ends the engines and waits until their processes are gone.
+    pub(crate) async fn shut_down(&self) {
+        let ended = self.registry.shut_down();
+        if tokio::time::timeout(SHUT_DOWN_LIMIT, ended).await.is_err() {
+            tracing::warn!("an engine did not end in time");
+        }
+    }
+
+    /// The row of a model by its name or, as [`Models`] allows, by the beginning of it.
+    fn row(&self, model: &str) -> Option<Row> {
+        let rows = self.registry.rows();
+        let exact = rows.iter().find(|row| row.model.name == model);
+        let found = exact.or_else(|| rows.iter().find(|row| row.model.name.starts_with(model)));
+        found.filter(|_| !model.is_empty()).cloned()
+    }
+
+    fn loaded_name(&self, model: &str) -> String {
+        self.row(model)
+            .map_or_else(|| model.to_owned(), |row| row.model.name.clone())
+    }
+
+    /// A model that may be given to the engine. One that is loaded is not looked for on the disk again.
+    async fn find(&self, name: &str) -> Result<Arc<Model>> {
+        let loaded = self.registry.rows().into_iter();
+        let mut loaded = loaded.filter(|row| row.model.name == name && is_usable(row));
+        if let Some(row) = loaded.next() {
+            return Ok(row.model);
         }
         // Nothing reaches the engine that has not been validated.
         let file = self.models.find_valid(name).await?;
-        let mut slot = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        // Somebody else may have loaded it meanwhile.
-        if let Some(loaded) = slot
-            .as_ref()
-            .filter(|l| l.model == file.name && !is_over(&l.engine))
-        {
-            return Ok(loaded.clone());
-        }
-        if let Some(old) = slot.take() {
-            old.engine.shut_down();
-        }
-        let engine = self.start(&file.path)?;
-        let loaded = Loaded {
-            model: file.name,
-            engine,
-        };
-        *slot = Some(loaded.clone());
-        Ok(loaded)
-    }
-
-    fn start(&self, path: &Path) -> Result<Arc<dyn Engine>> {
-        let mut spec = LoadSpec::new(path);
+        let mut spec = LoadSpec::new(&file.path);
         spec.threads = Some(self.decode_threads);
-        self.engines.start(spec).map_err(|e| {
-            hearth_engine::Error::Spawn {
-                reason: e.to_string(),
-            }
-            .into()
-        })
-    }
-
-    /// What the loaded engine reports now.
-    pub fn state(&self) -> EngineState {
-        let Some(Loaded { model, engine }) = self.current() else {
-            return EngineState::Unloaded;
-        };
-        let state = engine.state().borrow().clone();
-        match state {
-            State::Loading { progress } => EngineState::Loading { model, progress },
-            State::Ready { info, active: 0 } => EngineState::Ready {
-                model,
-                context_tokens: info.context_tokens,
-                offload: info.offload,
-            },
-            State::Ready { info, .. } => EngineState::Generating {
-                model,
-                context_tokens: info.context_tokens,
-                offload: info.offload,
-            },
-            State::Failed(error) => EngineState::Failed {
-                model,
-                error: error.into(),
-            },
-            State::ShutDown => EngineState::Unloaded,
+        if let Some(folder) = self.states.folder() {
+            spec.state = Some(states::spec(folder, self.models.fingerprint(&file).await?));
         }
-    }
-
-    fn current(&self) -> Option<Loaded> {
-        self.loaded
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// Ends the engine and waits until its process is gone.
-    pub(crate) async fn shut_down(&self) {
-        let loaded = self
-            .loaded
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(loaded) = loaded {
-            let mut state = loaded.engine.state();
-            loaded.engine.shut_down();
-            let ended = state.wait_for(|s| matches!(s, State::ShutDown));
-            if tokio::time::timeout(std::time::Duration::from_secs(4), ended)
-                .await
-                .is_err()
-            {
-                tracing::warn!("the engine did not end in time");
-            }
-        }
+        Ok(Arc::new(Model {
+            bytes: footprint::bytes(file.size_bytes, &file.header, &spec),
+            name: file.name,
+            spec,
+        }))
     }
 }
 
-fn is_over(engine: &Arc<dyn Engine>) -> bool {
-    matches!(&*engine.state().borrow(), State::ShutDown)
+async fn on_disk<T: Send + 'static>(
+    folder: PathBuf,
+    work: impl FnOnce(&Path) -> std::io::Result<T> + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(move || {
+        work(&folder).map_err(|error| {
+            let what = folder.display();
+            Error::new(
+                Code::Storage,
+                format!("What is kept of chats in {what} could not be removed: {error}."),
+            )
+            .hint("Remove the files in that folder yourself.")
+        })
+    });
+    done.await.map_err(Error::internal)?
+}
+
+fn is_usable(row: &Row) -> bool {
+    let state = row.state.as_ref().map(|state| state.borrow().clone());
+    !matches!(state, Some(State::Failed(_) | State::ShutDown))
+}
+
+fn engine_state(row: &Row) -> EngineState {
+    let model = row.model.name.clone();
+    let state = row.state.as_ref().map(|state| state.borrow().clone());
+    match state.unwrap_or(State::Loading { progress: None }) {
+        State::Loading { progress } => EngineState::Loading { model, progress },
+        State::Ready { info, active: 0 } => EngineState::Ready {
+            model,
+            context_tokens: info.context_tokens,
+            offload: info.offload,
+        },
+        State::Ready { info, .. } => EngineState::Generating {
+            model,
+            context_tokens: info.context_tokens,
+            offload: info.offload,
+        },
+        State::Failed(error) => EngineState::Failed {
+            model,
+            error: error.into(),
+        },
+        State::ShutDown => EngineState::Unloaded,
+    }
+}
+
+/// `now` by both clocks: the registry counts with the one that never jumps, people read the other.
+fn loaded_model(row: &Row, (now, now_ms): (Instant, i64)) -> LoadedModel {
+    let past = |at: Instant| now_ms - now.saturating_duration_since(at).as_millis() as i64;
+    let future = |at: Instant| now_ms + at.saturating_duration_since(now).as_millis() as i64;
+    LoadedModel {
+        name: row.model.name.clone(),
+        state: engine_state(row),
+        bytes: row.model.bytes,
+        since_ms: past(row.since),
+        last_used_ms: past(row.last_used),
+        expires_at_ms: row.expires_at.map(future),
+        active_requests: row.active,
+        pinned: row.pinned,
+    }
+}
+
+fn unix_ms() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_millis() as i64)
 }

@@ -67,7 +67,8 @@ pub struct App {
 
 impl App {
     /// Opens settings and models; chats are opened by [`App::open_chats`], because a command that only asks a question must
-    /// not touch the database of a running app. Never fails: the window must open whatever is on the disk.
+    /// not touch the database of a running app. Never fails: the window must open whatever is on the disk. Must be called inside a
+    /// tokio runtime.
     pub fn open(options: Options) -> Arc<Self> {
         let events = Events::default();
         let settings = Arc::new(SettingsStore::open(&options.paths, events.clone()));
@@ -75,7 +76,8 @@ impl App {
         let inference = Arc::new(Inference::new(
             models.clone(),
             options.engines,
-            hardware::decode_threads(),
+            &hardware::read(),
+            events.clone(),
         ));
         Arc::new(Self {
             paths: options.paths,
@@ -128,6 +130,18 @@ impl App {
 
     pub fn inference(&self) -> &Arc<Inference> {
         &self.inference
+    }
+
+    /// Begins to load the model that will answer, unless the user does not want that.
+    pub async fn preload(&self) {
+        let settings = self.settings.get();
+        if !settings.preload_model {
+            return;
+        }
+        if let Err(error) = self.inference.prepare(&settings.model).await {
+            // Said again, with a button, when the user sends a message.
+            tracing::warn!(%error, "the model could not be loaded ahead");
+        }
     }
 
     /// Stores what is being written and ends the engine.

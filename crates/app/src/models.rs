@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hearth_models::{Library, ModelFile, Source};
+use hearth_models::{Header, Library, ModelFile, Source};
 use serde::Serialize;
 
 use crate::error::{Code, Error, Result};
@@ -48,6 +48,9 @@ pub struct ModelList {
 pub(crate) struct ValidModel {
     pub(crate) name: String,
     pub(crate) path: PathBuf,
+    /// Over all parts.
+    pub(crate) size_bytes: u64,
+    pub(crate) header: Arc<Header>,
 }
 
 /// The model library.
@@ -74,6 +77,29 @@ impl Models {
         })
     }
 
+    /// [`hearth_models::fingerprint`] of a model that was found.
+    pub(crate) async fn fingerprint(&self, model: &ValidModel) -> Result<String> {
+        let (path, header) = (model.path.clone(), Arc::clone(&model.header));
+        tokio::task::spawn_blocking(move || hearth_models::fingerprint(&path, &header))
+            .await
+            .map_err(Error::internal)?
+            .map_err(Error::from)
+    }
+
+    /// The fingerprints of all models that can be used.
+    pub(crate) async fn fingerprints(&self) -> Result<Vec<String>> {
+        let library = Arc::clone(&self.library);
+        let all = move || {
+            let sound = library.list().models.into_iter();
+            sound
+                .filter_map(|file| hearth_models::fingerprint(&file.path, &*file.header.ok()?).ok())
+                .collect()
+        };
+        tokio::task::spawn_blocking(all)
+            .await
+            .map_err(Error::internal)
+    }
+
     /// A model that may be given to the engine.
     pub(crate) async fn find_valid(&self, name: &str) -> Result<ValidModel> {
         let (library, name) = (Arc::clone(&self.library), name.to_owned());
@@ -81,10 +107,11 @@ impl Models {
             .await
             .map_err(Error::internal)?;
         let file = found?;
-        file.header?;
         Ok(ValidModel {
+            header: file.header?,
             name: file.name,
             path: file.path,
+            size_bytes: file.size_bytes,
         })
     }
 }

@@ -90,6 +90,11 @@ impl Paths {
         self.data.join("views")
     }
 
+    /// Folder of what models have read of chats. It holds the text of chats in another form, and nothing but that.
+    pub(crate) fn states(&self) -> PathBuf {
+        self.cache.join("kv")
+    }
+
     pub(crate) fn lock(&self) -> PathBuf {
         self.data.join("hearth.lock")
     }

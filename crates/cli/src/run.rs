@@ -15,6 +15,9 @@ const HELP: &str =
   /clear      forget the conversation
   /bye        leave (Ctrl+D does the same)";
 
+/// Name of the conversation in the terminal. The command keeps nothing on disk; the engine only tells conversations apart by it.
+const CONVERSATION: &str = "terminal";
+
 /// An answer that came to its end.
 struct Answer {
     text: String,
@@ -46,6 +49,7 @@ pub(crate) async fn run(app: &App, run: &Run, json: bool) -> Result<ExitCode> {
         run,
         model,
         messages: Vec::new(),
+        conversation: None,
     };
     talk.clear();
     match prompt {
@@ -96,6 +100,8 @@ struct Talk<'a> {
     run: &'a Run,
     model: String,
     messages: Vec<Message>,
+    /// For [`Request::conversation`].
+    conversation: Option<String>,
 }
 
 impl Talk<'_> {
@@ -116,6 +122,7 @@ impl Talk<'_> {
         request.sampling.seed = run.seed;
         request.max_tokens = Some(run.max_tokens.unwrap_or(settings.max_tokens));
         request.stop.clone_from(&run.stop);
+        request.conversation.clone_from(&self.conversation);
         request
     }
 
@@ -150,6 +157,7 @@ impl Talk<'_> {
     async fn conversation(&mut self) -> Result<ExitCode> {
         eprintln!("Talking with {}. /help shows the commands.", self.model);
         let mut lines = BufReader::new(tokio::io::stdin()).lines();
+        self.conversation = Some(CONVERSATION.to_owned());
         loop {
             prompt_mark(">>> ");
             let Some(text) = read_message(&mut lines).await? else {

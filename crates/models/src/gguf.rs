@@ -305,24 +305,29 @@ fn part_paths(path: &Path, first: &Start) -> Result<Vec<PathBuf>> {
             format!("is {part}: open the first part of the model"),
         ));
     }
+    let paths = part_paths_of(path, count);
+    if paths.len() as u64 != count {
+        let reason =
+            format!("the model has {count} parts, but the file is not named as the first of them");
+        return Err(first.metadata.wrong("split.count", reason));
+    }
+    Ok(paths)
+}
+
+/// The files of a model of `count` parts, this one first; only this one when it is not named as the first of them.
+pub(crate) fn part_paths_of(path: &Path, count: u64) -> Vec<PathBuf> {
     let mut paths = vec![path.to_owned()];
-    if count > 1 {
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
-        let Some(stem) = name.strip_suffix(&format!("-00001-of-{count:05}.gguf")) else {
-            let reason = format!(
-                "the model has {count} parts, but the file is not named as the first of them"
-            );
-            return Err(first.metadata.wrong("split.count", reason));
-        };
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    if let Some(stem) = name.strip_suffix(&format!("-00001-of-{count:05}.gguf")) {
         paths.extend(
             (2..=count)
                 .map(|part| path.with_file_name(format!("{stem}-{part:05}-of-{count:05}.gguf"))),
         );
     }
-    Ok(paths)
+    paths
 }
 
 fn check_part(start: &Start, expected: u64, count: u64) -> Result<()> {

@@ -6,10 +6,23 @@
 //! Nothing here is async; callers on an async runtime wrap each call in `spawn_blocking`.
 
 pub mod error;
+pub mod fingerprint;
 pub mod gguf;
 pub mod library;
 pub mod starter;
 
 pub use error::{Error, Result};
+pub use fingerprint::fingerprint;
 pub use gguf::{Header, Pooling, validate_file, validate_prefix};
 pub use library::{Library, ListReport, ModelFile, Source};
+
+/// Bytes as hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

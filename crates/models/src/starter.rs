@@ -41,8 +41,6 @@ pub fn verify_sha256(path: &Path) -> Result<()> {
 }
 
 fn sha256(path: &Path) -> Result<String> {
-    use std::fmt::Write;
-
     let io = |source| Error::io(path, source);
     let mut file = File::open(path).map_err(io)?;
     let mut hash = Sha256::new();
@@ -53,14 +51,7 @@ fn sha256(path: &Path) -> Result<String> {
             count => hash.update(&chunk[..count]),
         }
     }
-    Ok(hash
-        .finalize()
-        .iter()
-        .fold(String::new(), |mut text, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        }))
+    Ok(crate::hex(&hash.finalize()))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use rusqlite_migration::{M, Migrations};
 /// Newest schema version this build can read and write; equals the number of steps.
 pub const LATEST: u32 = STEPS.len() as u32;
 
-const STEPS: &[M<'static>] = &[M::up(V1)];
+const STEPS: &[M<'static>] = &[M::up(V1), M::up(V2)];
 
 /// All steps, oldest first.
 pub(crate) fn migrations() -> Migrations<'static> {
@@ -59,6 +59,9 @@ CREATE INDEX messages_by_parent ON messages (parent_id, seq);
 CREATE INDEX messages_streaming ON messages (seq) WHERE status = 'streaming';
 ";
 
+/// How many of the oldest messages the model did not see when it answered, because its context window was full.
+const V2: &str = "ALTER TABLE messages ADD COLUMN cut_messages INTEGER;";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +69,6 @@ mod tests {
     #[test]
     fn steps_apply_to_an_empty_database() {
         migrations().validate().unwrap();
-        assert_eq!(LATEST, 1);
+        assert_eq!(LATEST, 2);
     }
 }

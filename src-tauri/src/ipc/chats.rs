@@ -2,6 +2,7 @@
 
 use hearth_app::Result;
 use hearth_app::chats::{ChatEvent, ChatSummary, ChatView, ExportFormat, Follow, SendReceipt};
+use serde::Serialize;
 use tauri::State;
 use tauri::ipc::Channel;
 
@@ -61,6 +62,13 @@ pub async fn restore_chat(shell: State<'_, Shell>, chat_id: String) -> Result<Ch
 #[specta::specta]
 pub async fn save_draft(shell: State<'_, Shell>, chat_id: String, text: String) -> Result<()> {
     shell.app.chats()?.save_draft(&chat_id, &text).await
+}
+
+/// Whether the model reads the message while it is being typed. Nothing is stored.
+#[tauri::command]
+#[specta::specta]
+pub async fn read_ahead(shell: State<'_, Shell>, chat_id: String, draft: String) -> Result<bool> {
+    shell.app.chats()?.read_ahead(&chat_id, &draft).await
 }
 
 /// The message is on disk when this returns; the answer follows on the channel.
@@ -142,6 +150,21 @@ pub async fn export_chats(shell: State<'_, Shell>, format: ExportFormat) -> Resu
 #[specta::specta]
 pub async fn delete_all_chats(shell: State<'_, Shell>) -> Result<u32> {
     shell.app.chats()?.delete_all().await
+}
+
+/// What was removed from the disk.
+#[derive(Debug, Clone, Serialize, specta::Type)]
+pub struct Freed {
+    #[specta(type = u32)]
+    bytes: u64,
+}
+
+/// Removes what models keep of chats on disk.
+#[tauri::command]
+#[specta::specta]
+pub async fn clear_kept_chats(shell: State<'_, Shell>) -> Result<Freed> {
+    let bytes = shell.app.chats()?.clear_kept().await?;
+    Ok(Freed { bytes })
 }
 
 /// The generation does not depend on its views: one that is gone only ends the forwarding.

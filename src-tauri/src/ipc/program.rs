@@ -78,10 +78,12 @@ pub async fn app_info(shell: State<'_, Shell>) -> Result<AppInfo> {
     })
 }
 
+/// What the model does that answers in the chats.
 #[tauri::command]
 #[specta::specta]
 pub async fn engine_state(shell: State<'_, Shell>) -> Result<EngineState> {
-    Ok(shell.app.inference().state())
+    let model = shell.app.settings().get().model;
+    Ok(shell.app.inference().state_of(&model))
 }
 
 #[tauri::command]

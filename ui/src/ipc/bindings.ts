@@ -15,6 +15,8 @@ export const commands = {
 	deleteChat: (chatId: string) => __TAURI_INVOKE<null>("delete_chat", { chatId }),
 	restoreChat: (chatId: string) => __TAURI_INVOKE<ChatSummary>("restore_chat", { chatId }),
 	saveDraft: (chatId: string, text: string) => __TAURI_INVOKE<null>("save_draft", { chatId, text }),
+	/**  Whether the model reads the message while it is being typed. Nothing is stored. */
+	readAhead: (chatId: string, draft: string) => __TAURI_INVOKE<boolean>("read_ahead", { chatId, draft }),
 	/**  The message is on disk when this returns; the answer follows on the channel. */
 	sendMessage: (chatId: string, text: string, replaces: string | null, onEvent: Channel<ChatEvent>) => __TAURI_INVOKE<SendReceipt>("send_message", { chatId, text, replaces, onEvent }),
 	regenerate: (chatId: string, messageId: string, onEvent: Channel<ChatEvent>) => __TAURI_INVOKE<SendReceipt>("regenerate", { chatId, messageId, onEvent }),
@@ -22,6 +24,7 @@ export const commands = {
 	followChat: (chatId: string, onEvent: Channel<ChatEvent>) => __TAURI_INVOKE<boolean>("follow_chat", { chatId, onEvent }),
 	stopGeneration: (chatId: string) => __TAURI_INVOKE<null>("stop_generation", { chatId }),
 	selectBranch: (chatId: string, messageId: string) => __TAURI_INVOKE<ChatView>("select_branch", { chatId, messageId }),
+	/**  What the model does that answers in the chats. */
 	engineState: () => __TAURI_INVOKE<EngineState>("engine_state"),
 	listModels: () => __TAURI_INVOKE<ModelSummary[]>("list_models"),
 	getSettings: () => __TAURI_INVOKE<SettingsView>("get_settings"),
@@ -32,6 +35,8 @@ export const commands = {
 	exportChats: (format: ExportFormat) => __TAURI_INVOKE<string>("export_chats", { format }),
 	/**  Returns how many chats were removed. */
 	deleteAllChats: () => __TAURI_INVOKE<number>("delete_all_chats"),
+	/**  Removes what models keep of chats on disk. */
+	clearKeptChats: () => __TAURI_INVOKE<Freed>("clear_kept_chats"),
 	/**  Opens a link in the user's browser. The view has shown the whole address and asked. */
 	openLink: (url: string) => __TAURI_INVOKE<null>("open_link", { url }),
 	showMainWindow: (chatId: string | null, section: Section | null) => __TAURI_INVOKE<null>("show_main_window", { chatId, section }),
@@ -54,7 +59,9 @@ export type AnswerStats = {
 };
 
 /**  Something changed that a view shows. */
-export type AppEvent = { type: "chats_changed" } | { type: "settings_changed" } | { type: "new_chat" } | { type: "show_section"; section: Section; chatId: string | null };
+export type AppEvent = { type: "chats_changed" } | { type: "settings_changed" } | 
+/**  A model was loaded, unloaded or pinned. */
+{ type: "loaded_models_changed" } | { type: "new_chat" } | { type: "show_section"; section: Section; chatId: string | null };
 
 /**  What Hearth is and where its files lie. */
 export type AppInfo = {
@@ -123,6 +130,11 @@ export type FinishReason = "stop" | "length" | "cancelled";
 /**  A folder that can be shown in the file manager. */
 export type FolderKind = "settings" | "data" | "models" | "logs";
 
+/**  What was removed from the disk. */
+export type Freed = {
+	bytes: number,
+};
+
 /**  An error as it crosses IPC, HTTP and the terminal. */
 export type IpcError = {
 	code: Code,
@@ -150,6 +162,8 @@ export type Message = {
 	error: IpcError | null,
 	/**  A warning, such as a missing chat template. */
 	notice: string | null,
+	/**  How many of the oldest messages the model did not see, because its context window was full; 0 when it saw all. */
+	cutMessages: number,
 };
 
 /**  How far a message has come. */
@@ -204,10 +218,10 @@ export type SendReceipt = {
 };
 
 /**  A new value for one setting. */
-export type SettingChange = { key: "launch_at_login"; value: boolean } | { key: "show_in_menu_bar"; value: boolean } | { key: "show_in_dock"; value: boolean } | { key: "shortcut"; value: string } | { key: "send_key"; value: SendKey } | { key: "theme"; value: Theme } | { key: "text_size"; value: TextSize } | { key: "language"; value: Language } | { key: "model"; value: string } | { key: "system_prompt"; value: string } | { key: "temperature"; value: number } | { key: "top_p"; value: number } | { key: "max_tokens"; value: number };
+export type SettingChange = { key: "launch_at_login"; value: boolean } | { key: "show_in_menu_bar"; value: boolean } | { key: "show_in_dock"; value: boolean } | { key: "shortcut"; value: string } | { key: "send_key"; value: SendKey } | { key: "theme"; value: Theme } | { key: "text_size"; value: TextSize } | { key: "language"; value: Language } | { key: "model"; value: string } | { key: "system_prompt"; value: string } | { key: "temperature"; value: number } | { key: "top_p"; value: number } | { key: "max_tokens"; value: number } | { key: "preload_model"; value: boolean } | { key: "read_ahead"; value: boolean } | { key: "keep_chats_ready"; value: boolean };
 
 /**  Names one setting. */
-export type SettingKey = "launch_at_login" | "show_in_menu_bar" | "show_in_dock" | "shortcut" | "send_key" | "theme" | "text_size" | "language" | "model" | "system_prompt" | "temperature" | "top_p" | "max_tokens";
+export type SettingKey = "launch_at_login" | "show_in_menu_bar" | "show_in_dock" | "shortcut" | "send_key" | "theme" | "text_size" | "language" | "model" | "system_prompt" | "temperature" | "top_p" | "max_tokens" | "preload_model" | "read_ahead" | "keep_chats_ready";
 
 /**  All settings in force. */
 export type Settings = {
@@ -237,6 +251,12 @@ export type Settings = {
 	topP: number,
 	/**  Longest answer in tokens, 1 to 32,768. */
 	maxTokens: number,
+	/**  Load the model when Hearth starts. */
+	preloadModel: boolean,
+	/**  Let the model read a message while it is being typed. */
+	readAhead: boolean,
+	/**  Keep on disk what the model has read of a chat. */
+	keepChatsReady: boolean,
 };
 
 /**  What the settings screen shows. */

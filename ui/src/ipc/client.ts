@@ -2,7 +2,7 @@
 // Here because only this folder knows Tauri; a view gets a `Client` and cannot tell the shell from the mock. Must not know state or views.
 
 import type {
-  AppEvent, AppInfo, ChatEvent, ChatSummary, ChatView, Code, EngineState, ExportFormat, FolderKind, IpcError, ModelSummary,
+  AppEvent, AppInfo, ChatEvent, ChatSummary, ChatView, Code, EngineState, ExportFormat, FolderKind, Freed, IpcError, ModelSummary,
   Section, SendReceipt, SettingChange, SettingKey, SettingsView,
 } from "./bindings"
 
@@ -24,6 +24,8 @@ export interface Client {
   deleteChat(chatId: string): Promise<Done>
   restoreChat(chatId: string): Promise<ChatSummary>
   saveDraft(chatId: string, text: string): Promise<Done>
+  /** Lets the model read a message that is not finished; whether it does. */
+  readAhead(chatId: string, draft: string): Promise<boolean>
   sendMessage(chatId: string, text: string, replaces: string | null, onEvent: OnChatEvent): Following<SendReceipt>
   regenerate(chatId: string, messageId: string, onEvent: OnChatEvent): Following<SendReceipt>
   followChat(chatId: string, onEvent: OnChatEvent): Following<boolean>
@@ -37,6 +39,7 @@ export interface Client {
   openFolder(kind: FolderKind): Promise<Done>
   exportChats(format: ExportFormat): Promise<string>
   deleteAllChats(): Promise<number>
+  clearKeptChats(): Promise<Freed>
   openLink(url: string): Promise<Done>
   showMainWindow(chatId: string | null, section: Section | null): Promise<Done>
   hideWindow(): Promise<Done>

@@ -33,7 +33,7 @@ function transcript(kind: MockKind, chatId: string): Message[] {
   return [
     asked, message(chatId, "assistant", ANSWER, { branch }),
     message(chatId, "user", "And on an SSD?"),
-    message(chatId, "assistant", "Less than on a disk that turns, but the rule stays: a page is read as a whole, so", { status: "stopped", stats: { ...STATS, tokens: 19, finishReason: "cancelled" }, notice: "This model has no chat template; ChatML is used." }),
+    message(chatId, "assistant", "Less than on a disk that turns, but the rule stays: a page is read as a whole, so", { status: "stopped", stats: { ...STATS, tokens: 19, finishReason: "cancelled" }, cutMessages: 4, notice: "This model has no chat template; ChatML is used." }),
   ]
 }
 
@@ -147,6 +147,7 @@ export function createMock(options: MockOptions): Client {
       return { ...chat }
     },
     saveDraft: async (chatId, text) => { drafts.set(chatId, text) },
+    readAhead: async () => settings.readAhead,
     sendMessage: (chatId, text, replaces, onEvent) => follow(onEvent, async (events) => begin(chatId, text, replaces ? list(chatId).findIndex((item) => item.id === replaces) : -1, events)),
     regenerate: (chatId, messageId, onEvent) => follow(onEvent, async (events) => {
       const at = list(chatId).findIndex((item) => item.id === messageId)
@@ -168,6 +169,7 @@ export function createMock(options: MockOptions): Client {
     openFolder: async () => undefined,
     exportChats: async (format) => `~/Downloads/Hearth chats.${format === "json" ? "json" : "zip"}`,
     deleteAllChats: async () => { const count = chats.length; chats = []; changed(); return count },
+    clearKeptChats: async () => ({ bytes: 734_003_200 }),
     openLink: async () => undefined,
     showMainWindow: async () => undefined,
     hideWindow: async () => undefined,

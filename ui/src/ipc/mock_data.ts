@@ -8,7 +8,7 @@ const DAY = 24 * HOUR
 
 export const DEFAULTS: Settings = {
   launchAtLogin: false, showInMenuBar: true, showInDock: true, shortcut: "", sendKey: "enter", theme: "system", textSize: "normal",
-  language: "system", model: "starter", systemPrompt: "You are a helpful assistant.", temperature: 0.7, topP: 0.95, maxTokens: 2048,
+  language: "system", model: "starter", systemPrompt: "You are a helpful assistant.", temperature: 0.7, topP: 0.95, maxTokens: 2048, preloadModel: true, readAhead: true, keepChatsReady: true,
 }
 
 export const MODELS: ModelSummary[] = [
@@ -99,6 +99,6 @@ export function message(chatId: string, role: Message["role"], text: string, ext
   count += 1
   return {
     id: `m${count}`, chatId, role, text, status: "complete", createdAtMs: Date.now(), branch: { index: 0, count: 1, previousId: null, nextId: null },
-    stats: role === "assistant" ? STATS : null, error: null, notice: null, ...extra,
+    stats: role === "assistant" ? STATS : null, error: null, notice: null, cutMessages: 0, ...extra,
   }
 }

@@ -18,6 +18,7 @@ export const de: Strings = {
     loading: (model) => `${model} wird geladen…`, loadingPart: (model, percent) => `${model} wird geladen… ${percent}`,
     prefill: (done, total) => `Deine Nachricht wird gelesen… ${done} von ${total} Token`, starting: "Startet…", waiting: "Denkt nach…",
     generating: "Antwort wird geschrieben", complete: "Antwort fertig", failedSpoken: "Die Antwort ist fehlgeschlagen", stopped: "Angehalten", cutOff: "Die längste erlaubte Antwort ist erreicht", interrupted: "Unterbrochen",
+    cutMessages: (count) => (count === 1 ? "Die älteste Nachricht passt nicht mehr in das Kontextfenster dieses Modells und wurde weggelassen." : `Die ${count} ältesten Nachrichten passen nicht mehr in das Kontextfenster dieses Modells und wurden weggelassen.`),
     interruptedBy: (why) => `Unterbrochen: ${why}`, tokensPerSecond: (value) => `${value} Token/s`, firstToken: (value) => `erstes Token ${value}`, tokens: (value) => `${value} Token`,
     statsTitle: (prompt, cached) => `${prompt} Token gelesen, davon ${cached} aus dem Zwischenspeicher`, openFailed: "Der Chat konnte nicht geöffnet werden.", sendFailed: "Deine Nachricht wurde nicht gesendet.",
     codeCopy: "Code kopieren", codeLabel: "Code", tableLabel: "Tabelle", mathFailed: "Diese Formel kann nicht gezeigt werden",
@@ -56,6 +57,10 @@ export const de: Strings = {
     temperature: { name: "Temperatur", note: "Niedriger ist vorhersehbarer, höher ist vielfältiger." },
     topP: { name: "Top P", note: "Nur die wahrscheinlichsten Wörter mit zusammen diesem Anteil kommen in Frage." },
     maxTokens: { name: "Längste Antwort", note: "Eine Antwort endet nach so vielen Token; ein Token sind etwa vier Buchstaben." },
+    preloadModel: { name: "Modell beim Start laden", note: "Die erste Antwort kommt früher. Das Modell belegt seinen Speicher auch, wenn du nicht chattest." },
+    readAhead: { name: "Beim Tippen mitlesen", note: "Das Modell liest deine Nachricht schon vor dem Senden, damit die Antwort früher beginnt. Das kostet etwas Strom; gespeichert wird davon nichts." },
+    keepChatsReady: { name: "Chats auf der Festplatte bereithalten", note: "Ein wieder geöffneter Chat antwortet sofort. Was das Modell gelesen hat, bleibt in Dateien, die den Text deiner Chats in anderer Form enthalten, höchstens 4 GB." },
+    clearKept: { name: "Bereitgehaltenes löschen", note: "Die nächste Antwort in jedem Chat dauert länger. Die Chats bleiben.", button: "Löschen", done: (size) => `${size} freigegeben` },
     privacy: {
       headline: "Was diesen Mac verlässt: nichts.", headlineOther: "Was diesen Computer verlässt: nichts.",
       facts: [

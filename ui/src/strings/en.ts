@@ -18,6 +18,7 @@ export const en = {
     loading: (model: string) => `Loading ${model}…`, loadingPart: (model: string, percent: string) => `Loading ${model}… ${percent}`,
     prefill: (done: string, total: string) => `Reading your message… ${done} of ${total} tokens`, starting: "Starting…", waiting: "Thinking…",
     generating: "Generating", complete: "Response complete", failedSpoken: "The answer failed", stopped: "Stopped", cutOff: "Reached the longest answer allowed", interrupted: "Interrupted",
+    cutMessages: (count: number) => (count === 1 ? "The oldest message no longer fits this model's context window and was left out." : `The ${count} oldest messages no longer fit this model's context window and were left out.`),
     interruptedBy: (why: string) => `Interrupted: ${why}`, tokensPerSecond: (value: string) => `${value} tok/s`, firstToken: (value: string) => `first token ${value}`, tokens: (value: string) => `${value} tokens`,
     statsTitle: (prompt: string, cached: string) => `${prompt} tokens read, ${cached} of them from the cache`, openFailed: "The chat could not be opened.", sendFailed: "Your message was not sent.",
     codeCopy: "Copy code", codeLabel: "Code", tableLabel: "Table", mathFailed: "This formula cannot be shown",
@@ -56,6 +57,10 @@ export const en = {
     temperature: { name: "Temperature", note: "Lower is more predictable, higher is more varied." },
     topP: { name: "Top P", note: "Only the likeliest words that add up to this share are considered." },
     maxTokens: { name: "Longest answer", note: "An answer stops after this many tokens; a token is about four letters." },
+    preloadModel: { name: "Load the model at start", note: "The first answer comes sooner. It takes the model's memory even when you do not chat." },
+    readAhead: { name: "Read while you type", note: "The model reads your message before you send it, so that the answer begins sooner. It uses some power; nothing of it is stored." },
+    keepChatsReady: { name: "Keep chats ready on disk", note: "A chat opened again answers at once. What the model has read is kept as files that hold the text of your chats in another form, 4 GB at most." },
+    clearKept: { name: "Clear what is kept", note: "The next answer in each chat takes longer. The chats stay.", button: "Clear", done: (size: string) => `${size} freed` },
     privacy: {
       headline: "What leaves this Mac: nothing.", headlineOther: "What leaves this computer: nothing.",
       facts: [

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_engine::{self as engine, Event, Request, Sampling, State, Summary};
+use hearth_engine::{self as engine, Event, Overflow, Priority, Request, Sampling, State, Summary};
 use hearth_store::{AnswerFinish, FinishReason, MessageRow, Role, Status};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -11,7 +11,7 @@ use super::Chats;
 use super::live::{Live, Phase};
 use super::types::{self, Message};
 use crate::error::{Code, Error, Result};
-use crate::inference::Started;
+use crate::inference::{EngineState, Started};
 use crate::settings::Settings;
 
 /// How often streamed text is written to disk. Half of the second that is promised.
@@ -33,6 +33,7 @@ enum End {
 struct Facts {
     model: Option<String>,
     notice: Option<String>,
+    cut_messages: u32,
 }
 
 /// Runs until the answer has its final state on disk (or the program ends).
@@ -71,32 +72,29 @@ struct Writer<'a> {
 impl Writer<'_> {
     async fn answer(&mut self, history: Vec<MessageRow>) -> Result<End> {
         let settings = self.chats.settings.get();
-        let mut messages = conversation(&history, &settings);
-        let mut left_out = 0;
-        loop {
-            let request = request(messages.clone(), &settings);
-            let started = self
-                .chats
-                .inference
-                .generate(&settings.model, request)
-                .await?;
-            self.facts.model = Some(started.model.clone());
-            let end = self.listen(started).await?;
-            // Only the oldest turns may go, never the system prompt or the question itself.
-            let dropped = match &end {
-                End::Failed(error) if error.code == Code::ContextOverflow => {
-                    drop_oldest(&mut messages)
-                }
-                _ => 0,
-            };
-            if dropped == 0 {
-                return Ok(end);
-            }
-            left_out += dropped;
-            self.facts.notice = Some(format!(
-                "The chat is longer than this model's context, so the first {left_out} messages were left out."
-            ));
+        let inference = Arc::clone(&self.chats.inference);
+        if let EngineState::Unloaded | EngineState::Loading { .. } =
+            inference.state_of(&settings.model)
+        {
+            // Also while another model has its turn to load.
+            self.live.set_phase(Phase::Loading {
+                model: settings.model.clone(),
+                progress: None,
+            });
         }
+        let request = Request {
+            priority: Priority::Interactive,
+            conversation: settings
+                .keep_chats_ready
+                .then(|| self.live.message().chat_id),
+            ..request(conversation(&history, &settings), &settings)
+        };
+        let started = tokio::select! {
+            started = inference.generate(&settings.model, request) => started?,
+            () = self.live.stop_asked() => return Ok(End::Stopped),
+        };
+        self.facts.model = Some(started.model.clone());
+        self.listen(started).await
     }
 
     async fn listen(&mut self, started: Started) -> Result<End> {
@@ -113,8 +111,10 @@ impl Writer<'_> {
             });
             tokio::select! {
                 event = generation.events.recv() => match event {
-                    Some(Event::Started { notice, cached_tokens, prompt_tokens, .. }) => {
-                        self.facts.notice = self.facts.notice.take().or(notice);
+                    Some(Event::Started { notice, cached_tokens, prompt_tokens, cut_messages }) => {
+                        self.facts.notice = notice;
+                        self.facts.cut_messages = cut_messages;
+                        self.live.set_cut_messages(cut_messages);
                         self.live.set_phase(Phase::Prefill { done: cached_tokens, total: prompt_tokens });
                     }
                     Some(Event::Prefill { done, total }) => self.live.set_phase(Phase::Prefill { done, total }),
@@ -245,6 +245,7 @@ impl Writer<'_> {
         finish.text = Some(text);
         finish.model.clone_from(&self.facts.model);
         finish.notice.clone_from(&self.facts.notice);
+        finish.cut_messages = (self.facts.cut_messages > 0).then_some(self.facts.cut_messages);
         finish
     }
 }
@@ -256,7 +257,7 @@ fn set_error(finish: &mut AnswerFinish, error: Error) {
 }
 
 /// The branch as the model sees it. Answers that failed without a word are left out together with nothing else.
-fn conversation(history: &[MessageRow], settings: &Settings) -> Vec<engine::Message> {
+pub(super) fn conversation(history: &[MessageRow], settings: &Settings) -> Vec<engine::Message> {
     let system = settings.system_prompt.trim();
     let system = (!system.is_empty()).then(|| engine::Message::new(engine::Role::System, system));
     let turns = history
@@ -272,7 +273,8 @@ fn conversation(history: &[MessageRow], settings: &Settings) -> Vec<engine::Mess
     system.into_iter().chain(turns).collect()
 }
 
-fn request(messages: Vec<engine::Message>, settings: &Settings) -> Request {
+/// The oldest turns may go when the window is full, never the system prompt or the question itself; the answer says how many went.
+pub(super) fn request(messages: Vec<engine::Message>, settings: &Settings) -> Request {
     let sampling = Sampling {
         temperature: settings.temperature as f32,
         top_p: settings.top_p as f32,
@@ -281,49 +283,7 @@ fn request(messages: Vec<engine::Message>, settings: &Settings) -> Request {
     Request {
         sampling,
         max_tokens: Some(settings.max_tokens),
+        overflow: Overflow::Cut,
         ..Request::chat(messages)
-    }
-}
-
-/// Removes the older half of the turns before the last message; returns how many messages went.
-fn drop_oldest(messages: &mut Vec<engine::Message>) -> usize {
-    let first = usize::from(
-        messages
-            .first()
-            .is_some_and(|m| m.role == engine::Role::System),
-    );
-    let turns = messages.len().saturating_sub(first + 1);
-    // An even number, so that what is left still begins with a question.
-    let count = turns.div_ceil(2).next_multiple_of(2).min(turns);
-    messages.drain(first..first + count);
-    count
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_oldest_turns_go_first_and_the_question_stays() {
-        let say = |role, text: &str| engine::Message::new(role, text);
-        let mut messages = vec![say(engine::Role::System, "s")];
-        for i in 0..4 {
-            messages.push(say(engine::Role::User, &format!("q{i}")));
-            messages.push(say(engine::Role::Assistant, &format!("a{i}")));
-        }
-        messages.push(say(engine::Role::User, "now"));
-        assert_eq!(drop_oldest(&mut messages), 4);
-        assert_eq!(messages[0].content, "s");
-        assert_eq!(messages[1].content, "q2");
-        assert_eq!(drop_oldest(&mut messages), 2);
-        assert_eq!(drop_oldest(&mut messages), 2);
-        assert_eq!(
-            messages
-                .iter()
-                .map(|m| m.content.as_str())
-                .collect::<Vec<_>>(),
-            ["s", "now"]
-        );
-        assert_eq!(drop_oldest(&mut messages), 0);
     }
 }

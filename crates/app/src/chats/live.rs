@@ -87,6 +87,13 @@ impl Live {
         }
     }
 
+    /// How many messages the model does not see.
+    pub(super) fn set_cut_messages(&self, count: u32) {
+        if self.lock().message.cut_messages != count {
+            self.update(|state| state.message.cut_messages = count);
+        }
+    }
+
     pub(super) fn text(&self) -> String {
         self.lock().text.clone()
     }
@@ -124,6 +131,14 @@ pub struct Follow {
 struct Seen {
     phase: Phase,
     error: Option<crate::Error>,
+    cut_messages: u32,
+}
+
+impl Seen {
+    /// Whether the view must be told the whole message again.
+    fn differs_in_facts(&self, now: &Self) -> bool {
+        self.error != now.error || self.cut_messages != now.cut_messages
+    }
 }
 
 impl std::fmt::Debug for Follow {
@@ -176,18 +191,18 @@ impl Follow {
         let now = Seen {
             phase: state.phase.clone(),
             error: state.message.error.clone(),
+            cut_messages: state.message.cut_messages,
         };
-        let first = self.last.is_none();
-        let error_changed = self
+        let told = self
             .last
             .as_ref()
-            .is_some_and(|seen| seen.error != now.error);
-        if !matches!(now.phase, Phase::Done(_)) && (first || error_changed) {
+            .is_some_and(|seen| !seen.differs_in_facts(&now));
+        if !matches!(now.phase, Phase::Done(_)) && !told {
             self.shown = state.text.len();
             // The phase is told next, unless it is the plain one.
             self.last = Some(Seen {
                 phase: Phase::Writing,
-                error: now.error,
+                ..now
             });
             if !matches!(state.phase, Phase::Writing) {
                 self.version.mark_changed();
@@ -253,6 +268,7 @@ mod tests {
             stats: None,
             error: None,
             notice: None,
+            cut_messages: 0,
         }
     }
 

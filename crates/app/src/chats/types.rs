@@ -112,6 +112,8 @@ pub struct Message {
     pub error: Option<Error>,
     /// A warning, such as a missing chat template.
     pub notice: Option<String>,
+    /// How many of the oldest messages the model did not see, because its context window was full; 0 when it saw all.
+    pub cut_messages: u32,
 }
 
 /// What a sent message gave: both are on disk.
@@ -204,6 +206,7 @@ pub(super) fn message(entry: BranchEntry) -> Message {
             next_id,
         },
         notice: row.notice,
+        cut_messages: row.cut_messages.unwrap_or_default(),
     }
 }
 

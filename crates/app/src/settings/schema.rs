@@ -83,6 +83,12 @@ pub struct Settings {
     pub top_p: f64,
     /// Longest answer in tokens, 1 to 32,768.
     pub max_tokens: u32,
+    /// Load the model when Hearth starts.
+    pub preload_model: bool,
+    /// Let the model read a message while it is being typed.
+    pub read_ahead: bool,
+    /// Keep on disk what the model has read of a chat.
+    pub keep_chats_ready: bool,
 }
 
 impl Default for Settings {
@@ -101,6 +107,9 @@ impl Default for Settings {
             temperature: 0.3,
             top_p: 0.9,
             max_tokens: 2048,
+            preload_model: true,
+            read_ahead: true,
+            keep_chats_ready: true,
         }
     }
 }
@@ -123,6 +132,9 @@ pub enum SettingChange {
     Temperature(#[cfg_attr(feature = "specta", specta(type = u32))] f64),
     TopP(#[cfg_attr(feature = "specta", specta(type = u32))] f64),
     MaxTokens(u32),
+    PreloadModel(bool),
+    ReadAhead(bool),
+    KeepChatsReady(bool),
 }
 
 /// Names one setting.
@@ -143,10 +155,13 @@ pub enum SettingKey {
     Temperature,
     TopP,
     MaxTokens,
+    PreloadModel,
+    ReadAhead,
+    KeepChatsReady,
 }
 
 impl SettingKey {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::LaunchAtLogin,
         Self::ShowInMenuBar,
         Self::ShowInDock,
@@ -160,6 +175,9 @@ impl SettingKey {
         Self::Temperature,
         Self::TopP,
         Self::MaxTokens,
+        Self::PreloadModel,
+        Self::ReadAhead,
+        Self::KeepChatsReady,
     ];
 
     /// Section and key in the file.
@@ -178,6 +196,9 @@ impl SettingKey {
             Self::Temperature => ("generation", "temperature"),
             Self::TopP => ("generation", "top_p"),
             Self::MaxTokens => ("generation", "max_tokens"),
+            Self::PreloadModel => ("generation", "preload_model"),
+            Self::ReadAhead => ("generation", "read_ahead"),
+            Self::KeepChatsReady => ("privacy", "keep_chats_ready"),
         }
     }
 
@@ -197,6 +218,9 @@ impl SettingKey {
             Self::Temperature => SettingChange::Temperature(number(value)?),
             Self::TopP => SettingChange::TopP(number(value)?),
             Self::MaxTokens => SettingChange::MaxTokens(whole(value)?),
+            Self::PreloadModel => SettingChange::PreloadModel(flag(value)?),
+            Self::ReadAhead => SettingChange::ReadAhead(flag(value)?),
+            Self::KeepChatsReady => SettingChange::KeepChatsReady(flag(value)?),
         })
     }
 }
@@ -223,6 +247,9 @@ impl Settings {
             SettingChange::Temperature(value) => self.temperature = *value,
             SettingChange::TopP(value) => self.top_p = *value,
             SettingChange::MaxTokens(value) => self.max_tokens = *value,
+            SettingChange::PreloadModel(value) => self.preload_model = *value,
+            SettingChange::ReadAhead(value) => self.read_ahead = *value,
+            SettingChange::KeepChatsReady(value) => self.keep_chats_ready = *value,
         }
     }
 
@@ -242,6 +269,9 @@ impl Settings {
             SettingKey::Temperature => SettingChange::Temperature(self.temperature),
             SettingKey::TopP => SettingChange::TopP(self.top_p),
             SettingKey::MaxTokens => SettingChange::MaxTokens(self.max_tokens),
+            SettingKey::PreloadModel => SettingChange::PreloadModel(self.preload_model),
+            SettingKey::ReadAhead => SettingChange::ReadAhead(self.read_ahead),
+            SettingKey::KeepChatsReady => SettingChange::KeepChatsReady(self.keep_chats_ready),
         }
     }
 }
@@ -262,15 +292,21 @@ impl SettingChange {
             Self::Temperature(_) => SettingKey::Temperature,
             Self::TopP(_) => SettingKey::TopP,
             Self::MaxTokens(_) => SettingKey::MaxTokens,
+            Self::PreloadModel(_) => SettingKey::PreloadModel,
+            Self::ReadAhead(_) => SettingKey::ReadAhead,
+            Self::KeepChatsReady(_) => SettingKey::KeepChatsReady,
         }
     }
 
     /// The value as it is written to the file.
     pub(super) fn value(&self) -> SettingValue {
         match self {
-            Self::LaunchAtLogin(value) | Self::ShowInMenuBar(value) | Self::ShowInDock(value) => {
-                SettingValue::Bool(*value)
-            }
+            Self::LaunchAtLogin(value)
+            | Self::ShowInMenuBar(value)
+            | Self::ShowInDock(value)
+            | Self::PreloadModel(value)
+            | Self::ReadAhead(value)
+            | Self::KeepChatsReady(value) => SettingValue::Bool(*value),
             Self::Shortcut(value) | Self::Model(value) | Self::SystemPrompt(value) => {
                 SettingValue::Text(value.clone())
             }

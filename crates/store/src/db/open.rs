@@ -6,8 +6,9 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
@@ -23,6 +24,9 @@ const USER_VERSION_OFFSET: u64 = 60;
 const HIGHEST_PLAUSIBLE_VERSION: u32 = 100_000;
 /// A database up to this size in bytes is checked at every start (a few milliseconds); a larger one only after an unclean stop.
 const ALWAYS_CHECKED_BYTES: u64 = 16 << 20;
+
+/// Pages that are copied at a time; the size does not matter where nobody writes.
+const COPY_PAGES: i32 = 1024;
 
 pub(super) fn open(path: &Path) -> Result<(Db, OpenReport)> {
     let mut report = OpenReport {
@@ -64,12 +68,27 @@ pub(super) fn open_read_only(path: &Path) -> Result<Db> {
             let uri = format!("file:{}?immutable=1", escape_uri(path));
             open_connection(Path::new(&uri), flags | OpenFlags::SQLITE_OPEN_URI).and_then(readable)
         })?;
+    let connection = up_to_date_copy(path, connection)?;
     Ok(Db {
         path: path.to_owned(),
         writers: None,
         readers: vec![Mutex::new(connection)],
         next_reader: AtomicUsize::new(0),
     })
+}
+
+/// A database of an older version that cannot be written is read from a migrated copy in memory.
+fn up_to_date_copy(path: &Path, connection: Connection) -> Result<Connection> {
+    let failed = |error| Error::sqlite(path, error);
+    if user_version(&connection).map_err(failed)? >= migrations::LATEST {
+        return Ok(connection);
+    }
+    let mut copy = Connection::open_in_memory().map_err(failed)?;
+    let copied = Backup::new(&connection, &mut copy)
+        .and_then(|backup| backup.run_to_completion(COPY_PAGES, Duration::ZERO, None));
+    copied.map_err(failed)?;
+    to_latest(path, &mut copy)?;
+    Ok(copy)
 }
 
 /// Checks, backs up and migrates, then connects.
@@ -123,6 +142,10 @@ fn migrate(
         report.migrated_from = Some(found);
         report.backup = Some(backup);
     }
+    to_latest(path, connection)
+}
+
+fn to_latest(path: &Path, connection: &mut Connection) -> Result<()> {
     migrations::migrations()
         .to_latest(connection)
         .map_err(|error| match error {
@@ -155,7 +178,7 @@ fn copy_into(connection: &Connection, path: &Path, backup: &Path) -> Result<()> 
 fn verify_schema(path: &Path, connection: &Connection) -> Result<()> {
     for sql in [
         "SELECT updated_seq, deleted_at_ms FROM chats LIMIT 1",
-        "SELECT seq, notice FROM messages LIMIT 1",
+        "SELECT seq, notice, cut_messages FROM messages LIMIT 1",
     ] {
         connection
             .prepare(sql)

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use rusqlite::types::Value;
 
-use super::salvage::{CHAT_COLUMNS, Found, MESSAGE_COLUMNS};
+use super::salvage::{CHAT_COLUMNS, FIRST_MESSAGE_COLUMNS, Found, MESSAGE_COLUMNS};
 
 /// Type byte of a leaf page of a table.
 const TABLE_LEAF: u8 = 0x0d;
@@ -21,6 +21,8 @@ const FILE_HEADER_BYTES: usize = 100;
 const MAX_FILE_BYTES: u64 = 1 << 30;
 /// Page size in bytes of every database this program makes, for a file whose header is gone.
 const DEFAULT_PAGE_BYTES: usize = 4096;
+
+const ALL_MESSAGE_COLUMNS: usize = MESSAGE_COLUMNS.len();
 
 /// Adds to `found` every row on a leaf page of `path` that is not there yet.
 pub(super) fn scan(path: &Path, found: &mut Found) {
@@ -82,7 +84,7 @@ fn scan_page(pages: &Pages<'_>, number: usize, found: &mut Found) -> Option<()> 
             count if count == CHAT_COLUMNS.len() => {
                 found.chats.entry(rowid).or_insert(values);
             }
-            count if count == MESSAGE_COLUMNS.len() => {
+            FIRST_MESSAGE_COLUMNS..=ALL_MESSAGE_COLUMNS => {
                 found.messages.entry(rowid).or_insert(values);
             }
             _ => {}

@@ -56,7 +56,7 @@ pub(super) const CHAT_COLUMNS: [&str; 10] = [
     "updated_seq",
     "deleted_at_ms",
 ];
-pub(super) const MESSAGE_COLUMNS: [&str; 19] = [
+pub(super) const MESSAGE_COLUMNS: [&str; 20] = [
     "seq",
     "id",
     "chat_id",
@@ -76,7 +76,10 @@ pub(super) const MESSAGE_COLUMNS: [&str; 19] = [
     "error_message",
     "error_hint",
     "notice",
+    "cut_messages",
 ];
+/// How many of [`MESSAGE_COLUMNS`] the oldest schema has. Rows written then stay that short; later columns are null in them.
+pub(super) const FIRST_MESSAGE_COLUMNS: usize = 19;
 
 /// Reads what it can of `damaged` and writes it into a new database at `path`, which must not exist.
 pub(super) fn rebuild(damaged: &Path, path: &Path) -> Result<Saved> {
@@ -138,9 +141,10 @@ fn ask_sqlite(damaged: &Path, found: &mut Found) -> bool {
         .unwrap_or(i64::MAX)
         .max(1 << 16);
     let mut complete = true;
+    let messages = message_columns(&connection);
     for (table, columns, rows) in [
         ("chats", CHAT_COLUMNS.as_slice(), &mut found.chats),
-        ("messages", MESSAGE_COLUMNS.as_slice(), &mut found.messages),
+        ("messages", messages, &mut found.messages),
     ] {
         let sql = format!(
             "SELECT rowid, {} FROM {table} WHERE rowid BETWEEN ?1 AND ?2",
@@ -168,6 +172,18 @@ fn ask_sqlite(damaged: &Path, found: &mut Found) -> bool {
         }
     }
     complete
+}
+
+/// The columns that the damaged database has: it may be of an older version.
+fn message_columns(connection: &Connection) -> &'static [&'static str] {
+    (FIRST_MESSAGE_COLUMNS..=MESSAGE_COLUMNS.len())
+        .rev()
+        .map(|count| &MESSAGE_COLUMNS[..count])
+        .find(|columns| {
+            let sql = format!("SELECT {} FROM messages", columns.join(", "));
+            connection.prepare(&sql).is_ok()
+        })
+        .unwrap_or(&MESSAGE_COLUMNS)
 }
 
 /// Reads one range of row ids; on failure returns the last row id that was read.
@@ -266,6 +282,7 @@ fn insert_rows(
         // `seq` is another name of the row id; given both, SQLite takes the last.
         let values = values
             .iter()
+            .chain(std::iter::repeat(&Value::Null))
             .zip(columns)
             .map(|(value, column)| match *column {
                 "seq" => Value::Integer(*rowid),

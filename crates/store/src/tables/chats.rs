@@ -134,13 +134,15 @@ impl<'db> Chats<'db> {
         self.get(id)
     }
 
-    /// Erases for good what was deleted before `before_ms` (Unix milliseconds), messages included. Returns how many chats.
-    pub fn purge_deleted(self, before_ms: i64) -> Result<usize> {
+    /// Erases for good what was deleted before `before_ms` (Unix milliseconds), messages included. Returns the ids of
+    /// these chats.
+    pub fn purge_deleted(self, before_ms: i64) -> Result<Vec<String>> {
         self.db.write(Durability::Synced, |tx| {
-            tx.execute(
-                "DELETE FROM chats WHERE deleted_at_ms IS NOT NULL AND deleted_at_ms < ?1",
-                [before_ms],
-            )
+            tx.prepare(
+                "DELETE FROM chats WHERE deleted_at_ms IS NOT NULL AND deleted_at_ms < ?1 RETURNING id",
+            )?
+            .query_map([before_ms], |row| row.get(0))?
+            .collect()
         })
     }
 

@@ -234,7 +234,8 @@ fn update_finished(
            error_code = COALESCE(:error_code, error_code),
            error_message = COALESCE(:error_message, error_message),
            error_hint = COALESCE(:error_hint, error_hint),
-           notice = COALESCE(:notice, notice)
+           notice = COALESCE(:notice, notice),
+           cut_messages = COALESCE(:cut_messages, cut_messages)
          WHERE id = :id",
     )?
     .execute(named_params! {
@@ -243,5 +244,6 @@ fn update_finished(
         ":ttft_ms": finish.ttft_ms, ":tokens_per_second": finish.tokens_per_second,
         ":finish_reason": finish.finish_reason, ":error_code": finish.error_code,
         ":error_message": finish.error_message, ":error_hint": finish.error_hint, ":notice": finish.notice,
+        ":cut_messages": finish.cut_messages,
     })
 }

@@ -223,3 +223,37 @@ fn what_was_only_in_the_log_survives_a_crash() {
     fs::write(copy.path().join("chats.db-wal"), [0xab; 5000]).unwrap();
     open(copy.path());
 }
+
+#[test]
+fn a_damaged_database_of_the_first_version_is_saved_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chats.db");
+    let sql = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemas/v1.sql");
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.pragma_update(None, "journal_mode", "wal").unwrap();
+    old.execute_batch(&fs::read_to_string(sql).unwrap())
+        .unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    old.close().unwrap();
+    let sound = fs::read(&path).unwrap();
+    // By SQLite, with an index damaged.
+    let root = |name: &str| -> i64 {
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        let sql = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
+        connection.query_row(sql, [name], |row| row.get(0)).unwrap()
+    };
+    let mut indexed = sound.clone();
+    let at = (root("messages_by_chat") as usize - 1) * 4096;
+    indexed[at..at + 4096].fill(0);
+    // And from the pages alone, with the schema gone.
+    let mut bare = sound.clone();
+    bare[100..4096].fill(0);
+    for bytes in [indexed, bare] {
+        let (db, report, _kept) = open_damaged(&bytes);
+        assert!(!report.repaired.is_empty());
+        let texts = user_texts(&db);
+        for text in ["Frage", "Antwort"] {
+            assert!(texts.contains(text), "{texts:?}");
+        }
+    }
+}

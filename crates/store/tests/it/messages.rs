@@ -114,6 +114,7 @@ fn streamed_text_is_appended_and_finished() {
         tokens_per_second: Some(40.25),
         finish_reason: Some(FinishReason::Length),
         notice: Some("Note".into()),
+        cut_messages: Some(4),
         ..AnswerFinish::new(Status::Complete)
     };
     let done = db.messages().finish(&answer.id, &finish).unwrap();
@@ -133,6 +134,7 @@ fn streamed_text_is_appended_and_finished() {
         (done.finish_reason, done.notice.as_deref()),
         (Some(FinishReason::Length), Some("Note"))
     );
+    assert_eq!(done.cut_messages, Some(4));
     assert_eq!(done.model.as_deref(), Some("starter"));
     // A late piece of a finished answer must not be added.
     assert!(matches!(

@@ -105,9 +105,28 @@ fn every_old_schema_is_brought_up_to_date() {
                 .collect::<Vec<_>>(),
             ["Frage", "Antwort"]
         );
+        assert_eq!(branch[1].cut_messages, (version >= 2).then_some(4));
         turn(&db, &chats[0], Some(&branch[1].id), "more");
         assert_eq!(db.quick_check().unwrap(), None);
     }
+}
+
+#[test]
+fn an_old_database_that_cannot_be_written_is_read_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chats.db");
+    let sql = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemas/v1.sql");
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(&std::fs::read_to_string(sql).unwrap())
+        .unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    old.close().unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let db = Db::open_read_only(&path).unwrap();
+    assert!(db.is_read_only());
+    let chats = db.chats().list("alte", 10).unwrap();
+    assert_eq!(db.messages().branch(&chats[0].id).unwrap().len(), 2);
+    assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 
 #[test]

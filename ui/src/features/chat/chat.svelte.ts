@@ -3,6 +3,7 @@
 
 import { asIpcError, type ChatEvent, type Client, type Following, type IpcError, type Message, type SendReceipt } from "../../ipc/client"
 import { LiveAnswer } from "./live_answer"
+import { ReadAhead } from "./read_ahead"
 
 export type Wait =
   | { type: "starting" }
@@ -29,6 +30,8 @@ export class ChatSession {
   toEnd = $state(0)
   onActivity: (active: boolean) => void = () => undefined
   onFinished: (message: Message) => void = () => undefined
+  /** Whether the user lets the model read while they type. */
+  readsAhead: () => boolean = () => false
 
   readonly running = $derived(this.live !== null || this.wait !== null)
   readonly lastAnswer = $derived(this.messages.findLast((message) => message.role === "assistant") ?? null)
@@ -39,6 +42,7 @@ export class ChatSession {
   #early: ChatEvent[] | null = null
   #draftTimer: ReturnType<typeof setTimeout> | undefined
   #draftSaved = ""
+  #ahead = new ReadAhead()
   #creating: Promise<string> | null = null
 
   constructor(client: Client) {
@@ -71,7 +75,19 @@ export class ChatSession {
     this.draft = text
     if (this.editing) return
     clearTimeout(this.#draftTimer)
-    this.#draftTimer = setTimeout(() => void this.flushDraft(), DRAFT_MS)
+    this.#draftTimer = setTimeout(() => void this.#pause(), DRAFT_MS)
+  }
+
+  /** The user has stopped typing for a moment. */
+  async #pause(): Promise<void> {
+    await this.flushDraft()
+    const { chatId, draft } = this
+    if (chatId === null || this.running || this.editing || !this.readsAhead() || !this.#ahead.isWorth(draft)) return
+    try {
+      if (await this.#client.readAhead(chatId, draft)) this.#ahead.begun(draft)
+    } catch {
+      // Only speed is lost; sending says what is wrong.
+    }
   }
 
   async flushDraft(): Promise<void> {
@@ -93,6 +109,7 @@ export class ChatSession {
     const replaces = this.editing
     const before = this.messages
     clearTimeout(this.#draftTimer)
+    this.#ahead.reset()
     this.editing = null
     this.draft = ""
     this.#draftSaved = ""
@@ -162,6 +179,7 @@ export class ChatSession {
   }
 
   async #leave(): Promise<void> {
+    this.#ahead.reset()
     this.editing = null
     const saving = this.draft === this.#draftSaved ? null : this.flushDraft()
     this.#stream?.close()
@@ -280,6 +298,6 @@ export class ChatSession {
 function pendingMessage(chatId: string, text: string): Message {
   return {
     id: PENDING, chatId, role: "user", text, status: "complete", createdAtMs: Date.now(),
-    branch: { index: 0, count: 1, previousId: null, nextId: null }, stats: null, error: null, notice: null,
+    branch: { index: 0, count: 1, previousId: null, nextId: null }, stats: null, error: null, notice: null, cutMessages: 0,
   }
 }

@@ -3,17 +3,18 @@
 // Here beside the session. Must not know components.
 
 import { flushSync } from "svelte"
-import { beforeEach, describe, expect, it, vi } from "vitest"
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import type { ChatEvent, ChatView, Client, Message, OnChatEvent } from "../../ipc/client"
 import { message } from "../../ipc/mock_data"
 import { ChatSession } from "./chat.svelte"
 
-type Calls = { sent: [string, string, string | null][]; drafts: [string, string][]; stopped: string[] }
+type Calls = { sent: [string, string, string | null][]; drafts: [string, string][]; ahead: [string, string][]; stopped: string[] }
 let calls: Calls
 let emit: OnChatEvent
 let receipt: { resolve: (value: { user: Message | null; assistant: Message }) => void; reject: (error: unknown) => void }
 let view: ChatView
 let runs = false
+let loaded = true
 
 function fakeClient(): Client {
   const following = (onEvent: OnChatEvent) => {
@@ -25,6 +26,7 @@ function fakeClient(): Client {
     openChat: async () => view,
     createChat: async () => ({ id: "new", title: "New chat", createdAtMs: 0, updatedAtMs: 0, generating: false }),
     saveDraft: async (chatId: string, text: string) => { calls.drafts.push([chatId, text]) },
+    readAhead: async (chatId: string, draft: string) => { calls.ahead.push([chatId, draft]); return loaded },
     sendMessage: (chatId: string, text: string, replaces: string | null, onEvent: OnChatEvent) => { calls.sent.push([chatId, text, replaces]); return following(onEvent) },
     regenerate: (_chatId: string, _messageId: string, onEvent: OnChatEvent) => following(onEvent),
     followChat: (_chatId: string, onEvent: OnChatEvent) => { emit = onEvent; return { done: Promise.resolve(runs), close: () => undefined } },
@@ -37,9 +39,10 @@ const answer = (extra: Partial<Message> = {}) => message("c", "assistant", "", {
 let session: ChatSession
 
 beforeEach(() => {
-  calls = { sent: [], drafts: [], stopped: [] }
+  calls = { sent: [], drafts: [], ahead: [], stopped: [] }
   view = { chat: { id: "c", title: "T", createdAtMs: 0, updatedAtMs: 0, generating: false }, messages: [], draft: "half a thought" }
   runs = false
+  loaded = true
   session = new ChatSession(fakeClient())
 })
 
@@ -166,5 +169,81 @@ describe("drafts", () => {
     await session.open(null)
     expect(calls.drafts).toEqual([["c", "ab"], ["c", "abc"]])
     vi.useRealTimers()
+  })
+})
+
+describe("reading ahead", () => {
+  const LONG = "a message that is long enough"
+  const pause = () => vi.advanceTimersByTimeAsync(300)
+  beforeEach(async () => {
+    vi.useFakeTimers()
+    session.readsAhead = () => true
+    await session.open("c")
+  })
+  afterEach(() => { vi.useRealTimers() })
+
+  it("happens after a pause, and again only for enough new words", async () => {
+    session.type(LONG.slice(0, 15))
+    await pause()
+    expect(calls.ahead).toEqual([])
+    session.type(LONG)
+    await vi.advanceTimersByTimeAsync(299)
+    expect(calls.ahead).toEqual([])
+    await vi.advanceTimersByTimeAsync(1)
+    session.type(`${LONG} and`)
+    await pause()
+    session.type(`${LONG} and then some more`)
+    await pause()
+    expect(calls.ahead).toEqual([["c", LONG], ["c", `${LONG} and then some more`]])
+  })
+
+  it("happens in a new chat too, once it is stored", async () => {
+    await session.open(null)
+    session.type(LONG)
+    await pause()
+    expect(calls.ahead).toEqual([["new", LONG]])
+  })
+
+  it("never happens when it is switched off, while an answer runs or a message is edited", async () => {
+    session.readsAhead = () => false
+    session.type(LONG)
+    await pause()
+    session.readsAhead = () => true
+    void session.send()
+    session.type(`${LONG} next`)
+    await pause()
+    receipt.resolve({ user: message("c", "user", LONG, { id: "u1" }), assistant: answer() })
+    await pause()
+    session.type(`${LONG} next one`)
+    await pause()
+    emit({ type: "finished", message: answer({ text: "Hi", status: "complete" }) })
+    if (session.lastUser) session.startEdit(session.lastUser)
+    session.type(`${LONG} changed`)
+    await pause()
+    expect(calls.ahead).toEqual([])
+  })
+
+  it("has a bound for each message", async () => {
+    for (let count = 0; count < 30; count += 1) {
+      session.type(`${String(count).padStart(2, "0")} ${LONG}`)
+      await pause()
+    }
+    expect(calls.ahead.length).toBe(12)
+    await session.open("c")
+    session.type(LONG)
+    await pause()
+    expect(calls.ahead.length).toBe(13)
+  })
+
+  it("is tried again when the model was not loaded", async () => {
+    loaded = false
+    session.type(LONG)
+    await pause()
+    loaded = true
+    session.type(`${LONG}!`)
+    await pause()
+    session.type(`${LONG}!!`)
+    await pause()
+    expect(calls.ahead).toEqual([["c", LONG], ["c", `${LONG}!`]])
   })
 })

@@ -5,5 +5,5 @@ import type { SettingKey, Settings } from "../../ipc/client"
 export const FIELDS = {
   launch_at_login: "launchAtLogin", show_in_menu_bar: "showInMenuBar", show_in_dock: "showInDock", shortcut: "shortcut", send_key: "sendKey",
   theme: "theme", text_size: "textSize", language: "language", model: "model", system_prompt: "systemPrompt",
-  temperature: "temperature", top_p: "topP", max_tokens: "maxTokens",
+  temperature: "temperature", top_p: "topP", max_tokens: "maxTokens", preload_model: "preloadModel", read_ahead: "readAhead", keep_chats_ready: "keepChatsReady",
 } as const satisfies Record<SettingKey, keyof Settings>

@@ -8,7 +8,8 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 
 /// Columns in the order [`MessageRow::read`] takes them.
 pub(super) const COLUMNS: &str = "id, chat_id, parent_id, role, text, status, seq, created_at_ms, model, prompt_tokens, \
-     cached_tokens, tokens, ttft_ms, tokens_per_second, finish_reason, error_code, error_message, error_hint, notice";
+     cached_tokens, tokens, ttft_ms, tokens_per_second, finish_reason, error_code, error_message, error_hint, notice, \
+     cut_messages";
 
 /// [`COLUMNS`], each with the name of its table in front.
 pub(super) fn qualified(table: &str) -> String {
@@ -133,6 +134,8 @@ pub struct MessageRow {
     pub error_hint: Option<String>,
     /// A visible warning.
     pub notice: Option<String>,
+    /// How many of the oldest messages of its branch the model did not see; `None` when it saw all.
+    pub cut_messages: Option<u32>,
 }
 
 impl MessageRow {
@@ -157,6 +160,7 @@ impl MessageRow {
             error_message: read_optional_text(row, 16)?,
             error_hint: read_optional_text(row, 17)?,
             notice: read_optional_text(row, 18)?,
+            cut_messages: row.get(19)?,
         })
     }
 }
@@ -227,6 +231,8 @@ pub struct AnswerFinish {
     pub error_hint: Option<String>,
     /// See [`MessageRow::notice`].
     pub notice: Option<String>,
+    /// See [`MessageRow::cut_messages`].
+    pub cut_messages: Option<u32>,
 }
 
 impl AnswerFinish {
@@ -246,6 +252,7 @@ impl AnswerFinish {
             error_message: None,
             error_hint: None,
             notice: None,
+            cut_messages: None,
         }
     }
 }
