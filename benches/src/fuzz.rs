@@ -58,7 +58,7 @@ pub(crate) async fn fuzz(report: &mut Report, child: &Child, seconds: u64, seed:
                 }
                 Ok(Some(_)) => {}
                 Ok(None) => panic!("no last event for {body}"),
-                Err(_) => panic!("no answer within {PATIENCE:?} to {body}"),
+                Err(late) => panic!("{late}: no answer within {PATIENCE:?} to {body}"),
             }
         }
     }

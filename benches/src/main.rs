@@ -101,30 +101,43 @@ fn main() -> ExitCode {
             }
         }
     });
-    runtime.block_on(async {
-        if wanted("prefix") {
-            scenarios::shared_prefix(&mut report, &child, rounds).await;
-        }
-        if wanted("join") {
-            scenarios::joiner(&mut report, &child, rounds).await;
-        }
-        if wanted("cancel") {
-            scenarios::cancel(&mut report, &child, rounds).await;
-        }
-        if wanted("reopen") {
-            scenarios::reopen(&mut report, &model, threads, rounds).await;
-        }
-        // Ten minutes each: only when asked for.
-        if arguments.iter().any(|a| a == "fuzz") {
-            let seed = rounds as u64;
-            fuzz::fuzz(&mut report, &child, 600, seed).await;
-        }
-        if arguments.iter().any(|a| a == "soak") {
-            scenarios::soak(&mut report, &child, 20_000).await;
-        }
-    });
+    let meet = meetings(&mut report, &child, &model, threads, rounds, &arguments);
+    runtime.block_on(meet);
     report.finish();
     ExitCode::SUCCESS
+}
+
+/// What happens when requests meet.
+async fn meetings(
+    report: &mut Report,
+    child: &Child,
+    model: &Path,
+    threads: u32,
+    rounds: usize,
+    sections: &[String],
+) {
+    let named = |section: &str| sections.iter().any(|s| s == section);
+    let wanted = |section: &str| sections.is_empty() || named(section);
+    if wanted("prefix") {
+        scenarios::shared_prefix(report, child, rounds).await;
+    }
+    if wanted("join") {
+        scenarios::joiner(report, child, rounds).await;
+    }
+    if wanted("cancel") {
+        scenarios::cancel(report, child, rounds).await;
+    }
+    if wanted("reopen") {
+        scenarios::reopen(report, model, threads, rounds).await;
+    }
+    // Ten minutes each: only when asked for.
+    if named("fuzz") {
+        let seed = rounds as u64;
+        fuzz::fuzz(report, child, 600, seed).await;
+    }
+    if named("soak") {
+        scenarios::soak(report, child, 20_000).await;
+    }
 }
 
 /// A prompt of fixed length that begins differently for each number, so that no prefix is in the cache.

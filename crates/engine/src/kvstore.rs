@@ -7,7 +7,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -125,10 +125,7 @@ impl KvStore {
 
     /// An answer to [`KvStore::load`] that has come, with the id of its question.
     pub fn loaded(&self) -> Option<(u64, Option<Saved>)> {
-        match self.loaded.try_recv() {
-            Ok(answer) => Some(answer),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        }
+        self.loaded.try_recv().ok()
     }
 
     /// Waits for the next answer to [`KvStore::load`], at most `limit`.
@@ -343,6 +340,8 @@ fn create_private_file(path: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
 
     fn folder(path: &Path) -> Folder {
@@ -465,7 +464,6 @@ mod tests {
             Some((3, Some(saved(100))))
         );
         assert_eq!(store.wait(Duration::from_secs(5)), Some((4, None)));
-        use std::os::unix::fs::MetadataExt;
         let file = spec.folder.join(file_name("weights", "chat"));
         assert_eq!(fs::metadata(file).unwrap().mode() & 0o777, 0o600);
     }

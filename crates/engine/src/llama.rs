@@ -368,7 +368,7 @@ impl Backend for Llama<'_> {
     ) -> Result<(), Error> {
         let compiling = self.grammars.start(request, syntax, self.model)?;
         let choice = match compiling {
-            None => Choice::Ready(Chain::new(request, None, self.model, prompt)?),
+            None => Choice::Ready(Box::new(Chain::new(request, None, self.model, prompt)?)),
             Some(compiling) => Choice::Compiling {
                 compiling,
                 request: Box::new(request.clone()),
@@ -392,7 +392,7 @@ impl Backend for Llama<'_> {
             .poll()?
             .and_then(|guide| Chain::new(request, Some(guide), self.model, prompt));
         Some(chain.map(|chain| {
-            self.choices.insert(slot, Choice::Ready(chain));
+            self.choices.insert(slot, Choice::Ready(Box::new(chain)));
         }))
     }
 
@@ -446,7 +446,7 @@ impl Backend for Llama<'_> {
 
 /// What chooses the tokens of a slot.
 enum Choice {
-    Ready(Chain),
+    Ready(Box<Chain>),
     /// The constraint of the request is still being compiled.
     Compiling {
         compiling: Compiling,

@@ -265,7 +265,7 @@ impl<'a> Scheduler<'a> {
 
     fn begin(&mut self, waiting: Waiting) {
         let id = waiting.id;
-        let slot = (0..)
+        let slot = (0..=self.streams.len())
             .find(|n| self.streams.iter().all(|s| s.slot != *n))
             .unwrap_or_default();
         let prepared = prompt::prepare(self.backend, &waiting.request).and_then(|prepared| {

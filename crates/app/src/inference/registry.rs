@@ -297,14 +297,7 @@ impl Task {
                 pinned,
                 reply,
             } => {
-                let found = self.entries.iter_mut().find(|e| e.model.name == name);
-                let _ = reply.send(match found {
-                    Some(entry) => {
-                        entry.pinned = pinned;
-                        Ok(())
-                    }
-                    None => Err(not_loaded(&name)),
-                });
+                let _ = reply.send(self.pin(&name, pinned));
             }
             Command::Limit(limits) => {
                 self.limits = limits;
@@ -324,6 +317,13 @@ impl Task {
                 self.waiting_for_end.push(reply);
             }
         }
+    }
+
+    fn pin(&mut self, name: &str, pinned: bool) -> Result<()> {
+        let found = self.entries.iter_mut().find(|e| e.model.name == name);
+        let entry = found.ok_or_else(|| not_loaded(name))?;
+        entry.pinned = pinned;
+        Ok(())
     }
 
     /// The entry of a model, made when there is none. `None` while the program ends.

@@ -59,7 +59,7 @@ impl Drafts {
     }
 
     /// At most `most` tokens that followed when the last tokens of the text stood in it before.
-    pub fn guess(&self, tokens: &[Token], most: usize) -> Vec<Token> {
+    pub fn guess(tokens: &[Token], most: usize) -> Vec<Token> {
         let most = most.min(MOST_GUESSES);
         let text = &tokens[tokens.len().saturating_sub(LOOK_BACK)..];
         for length in RUN_LENGTHS {
@@ -129,13 +129,12 @@ mod tests {
 
     #[test]
     fn guesses_what_followed_before() {
-        let drafts = Drafts::default();
         let text = [1, 2, 3, 4, 5, 6, 7, 9, 2, 3, 4];
-        assert_eq!(drafts.guess(&text, 3), [5, 6, 7]);
-        assert_eq!(drafts.guess(&text, 0), Vec::<Token>::new());
-        assert_eq!(drafts.guess(&[1, 2, 3, 4], 3), Vec::<Token>::new());
+        assert_eq!(Drafts::guess(&text, 3), [5, 6, 7]);
+        assert_eq!(Drafts::guess(&text, 0), Vec::<Token>::new());
+        assert_eq!(Drafts::guess(&[1, 2, 3, 4], 3), Vec::<Token>::new());
         // A text that repeats itself goes on repeating.
-        assert_eq!(drafts.guess(&[8; 20], 4), [8]);
+        assert_eq!(Drafts::guess(&[8; 20], 4), [8]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Scheduler;
+use super::draft::Drafts;
 use super::stream::Stream;
 use crate::Priority;
 use crate::backend::{Input, Token};
@@ -151,7 +152,7 @@ impl Scheduler<'_> {
         let most = room
             .min(left.saturating_sub(1))
             .min(window.saturating_sub(s.tokens.len() + 1));
-        self.drafts.guess(&s.tokens, most)
+        Drafts::guess(&s.tokens, most)
     }
 
     fn add_running(&self, plan: &mut Plan, at: usize, guesses: &[Token]) {

@@ -185,7 +185,7 @@ async fn a_shared_prefix_is_read_once() {
     let mut cached = Vec::new();
     for generation in running {
         let summary = collect(generation).await.1.unwrap();
-        cached.push(summary.cached_tokens as f64 / f64::from(summary.prompt_tokens));
+        cached.push(f64::from(summary.cached_tokens) / f64::from(summary.prompt_tokens));
     }
     assert_eq!(
         cached.iter().filter(|part| **part > 0.95).count(),
