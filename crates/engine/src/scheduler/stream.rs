@@ -9,7 +9,7 @@ use crate::scheduler::prompt::Prepared;
 use crate::scheduler::queue::Waiting;
 use crate::stops::Stops;
 use crate::utf8::Decoder;
-use crate::{Event, FinishReason, Priority, Request, Summary};
+use crate::{Event, FinishReason, Priority, Request, Summary, ToolChoice};
 
 /// See the module text.
 pub struct Stream {
@@ -64,7 +64,8 @@ impl Stream {
                 Vec::new()
             },
             output: waiting.request.parse.then(|| {
-                let tools = waiting.request.tools.iter();
+                let shown = waiting.request.tool_choice != ToolChoice::None;
+                let tools = waiting.request.tools.iter().filter(|_| shown);
                 Output::new(
                     prepared.syntax,
                     tools.map(|tool| tool.name.clone()).collect(),
