@@ -87,9 +87,9 @@ async fn stop_keeps_what_was_written() {
     let answer = test.answer(&chat.id).await;
     assert_eq!(answer.status, MessageStatus::Stopped);
     assert!(
-        answer.text.starts_with("word") && answer.text.len() < 1000,
+        !answer.text.is_empty() && "word ".repeat(200).starts_with(&answer.text),
         "{}",
-        answer.text.len()
+        answer.text
     );
     // The place is free again.
     let next = test.ask_in(&chat.id, "next").await;

@@ -53,6 +53,16 @@ pub(super) enum Waiting {
     },
 }
 
+/// An answer to whoever asked, given when what it says can be seen in the rows.
+pub(super) type Answer = Box<dyn FnOnce() + Send>;
+
+pub(super) fn answer<T: Send + 'static>(reply: oneshot::Sender<T>, value: T) -> Answer {
+    Box::new(move || {
+        // Who stopped waiting has lost interest; a generation that nobody takes is cancelled with it.
+        let _ = reply.send(value);
+    })
+}
+
 /// What others see of an entry.
 #[derive(Clone)]
 pub(in crate::inference) struct Row {
@@ -156,35 +166,32 @@ impl Entry {
     }
 
     /// Does what is asked, now or when the engine is started.
-    pub(super) fn take(&mut self, work: Waiting) {
+    pub(super) fn take(&mut self, work: Waiting) -> Option<Answer> {
         self.last_used = Instant::now();
         if self.is_queued() {
             self.waiting.push(work);
-        } else {
-            self.serve(work);
+            return None;
         }
+        self.serve(work)
     }
 
     /// The engine is started: serves those who waited for it.
-    pub(super) fn begin(&mut self, engine: Arc<dyn Engine>) {
+    pub(super) fn begin(&mut self, engine: Arc<dyn Engine>) -> Vec<Answer> {
         self.phase = Phase::Started { engine };
-        for work in std::mem::take(&mut self.waiting) {
-            self.serve(work);
-        }
+        let waiting = std::mem::take(&mut self.waiting);
+        let served = waiting.into_iter().filter_map(|work| self.serve(work));
+        served.collect()
     }
 
-    fn serve(&mut self, work: Waiting) {
+    fn serve(&mut self, work: Waiting) -> Option<Answer> {
         match work {
             // Who stopped waiting has lost interest.
-            Waiting::Generate { reply, .. } if reply.is_closed() => {}
+            Waiting::Generate { reply, .. } if reply.is_closed() => None,
             Waiting::Generate { request, reply } => {
-                if let Some(started) = self.start(*request) {
-                    let _ = reply.send(Ok(started));
-                }
+                let started = self.start(*request)?;
+                Some(answer(reply, Ok(started)))
             }
-            Waiting::Load { reply } => {
-                let _ = reply.send(Ok(()));
-            }
+            Waiting::Load { reply } => Some(answer(reply, Ok(()))),
         }
     }
 
@@ -216,13 +223,12 @@ impl Entry {
     }
 
     /// Tells everybody who waits why nothing comes.
-    pub(super) fn refuse(&mut self, error: &Error) {
-        for work in self.waiting.drain(..) {
-            match work {
-                Waiting::Generate { reply, .. } => drop(reply.send(Err(error.clone()))),
-                Waiting::Load { reply } => drop(reply.send(Err(error.clone()))),
-            }
-        }
+    pub(super) fn refuse(&mut self, error: &Error) -> Vec<Answer> {
+        let refused = self.waiting.drain(..).map(|work| match work {
+            Waiting::Generate { reply, .. } => answer(reply, Err(error.clone())),
+            Waiting::Load { reply } => answer(reply, Err(error.clone())),
+        });
+        refused.collect()
     }
 
     pub(super) fn row(&self) -> Row {

@@ -4,9 +4,15 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-use hearth_engine::{Cancel, Error as EngineError, Event, Generation, Message, ModelInfo, Role};
+use hearth_engine::{
+    Cancel, Engine, Error as EngineError, Event, Generation, Message, ModelInfo, Role, State,
+};
+use tokio::time::Instant;
 
+use super::task::END_LIMIT;
 use super::*;
+use crate::error::Code;
+use crate::events::AppEvent;
 
 const GB: u64 = 1_000_000_000;
 
