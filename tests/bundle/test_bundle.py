@@ -18,7 +18,7 @@ import zlib
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 MODELS = {
     "SmolLM2-135M-Instruct.Q4_1.gguf": "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-    "all-MiniLM-L6-v2.F16.gguf": "350867c6fb39e2f2e28028286eb346bad5a654de5d1f701712240b4e0978f1fe",
+    "all-MiniLM-L6-v2.F16.gguf": "f3a286ebb413beb714de429d5c262967c67a309713cd74fe4f1cf345b9f4c733",
 }
 
 # Every key that create_info_plist of tauri-bundler 2.10.4 (src/bundle/macos/app.rs) writes for a configuration like ours: with an icon,

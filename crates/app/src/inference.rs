@@ -97,7 +97,7 @@ impl Inference {
             return Ok(loaded);
         }
         // Nothing reaches the engine that has not been validated.
-        let file = self.models.find_valid(name).await?;
+        let file = self.models.find_for_chat(name).await?;
         let mut slot = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         // Somebody else may have loaded it meanwhile.
         if let Some(loaded) = slot

@@ -227,7 +227,8 @@ impl Talk<'_> {
                     | Event::Prefill { .. }
                     | Event::Reasoning { .. }
                     | Event::ToolCall { .. }
-                    | Event::ToolArguments { .. },
+                    | Event::ToolArguments { .. }
+                    | Event::Vectors(_),
                 ) => {}
                 Some(Event::Finished(summary)) => {
                     return Ok(Answer {

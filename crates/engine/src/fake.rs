@@ -52,6 +52,7 @@ impl Fake {
                 weights_bytes: 0,
                 parameters: 0,
                 threads: 1,
+                encoder: None,
             },
             template: Template::new(Some(chatml), "", ""),
             prompt: Vec::new(),

@@ -4,7 +4,13 @@
 //! [`crate::Request::validate`], token counts by the scheduler. Model and context are dropped in order before the process
 //! ends, because Metal asserts at exit that its buffers are gone.
 
+mod embedding;
+mod framing;
+mod rank_head;
 mod sampling;
+mod word_piece;
+
+pub use embedding::with_encoder;
 
 use std::num::NonZeroU32;
 
@@ -63,6 +69,7 @@ pub fn with_model<R>(
         weights_bytes: model.size(),
         parameters: model.n_params(),
         threads,
+        encoder: None,
     };
     let mut llama = Llama {
         template: template_of(&model),

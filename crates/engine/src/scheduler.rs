@@ -9,16 +9,29 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Instant;
 
 use crate::backend::{Backend, Token};
+use crate::request::invalid;
 use crate::stops::Stops;
 use crate::utf8::Decoder;
-use crate::{Error, Event, FinishReason, Limits, Prompt, Request, Summary};
+use crate::{Error, Event, FinishReason, Limits, Prompt, Request, Summary, embed};
 
 /// A message to the thread that owns the model.
 #[derive(Debug)]
 pub enum Work {
-    Generate { id: u64, request: Box<Request> },
-    Cancel { id: u64 },
-    Limit { limits: Limits },
+    Generate {
+        id: u64,
+        request: Box<Request>,
+    },
+    /// For a model that is loaded for vectors or scores; see [`crate::embed::schedule`].
+    Encode {
+        id: u64,
+        task: Box<embed::Task>,
+    },
+    Cancel {
+        id: u64,
+    },
+    Limit {
+        limits: Limits,
+    },
     ShutDown,
 }
 
@@ -27,12 +40,12 @@ pub enum Work {
 pub struct Progress(AtomicU64);
 
 impl Progress {
-    fn begin_step(&self, started: Instant) {
+    pub(crate) fn begin_step(&self, started: Instant) {
         self.0
             .store(started.elapsed().as_millis() as u64 + 1, Ordering::Relaxed);
     }
 
-    fn idle(&self) {
+    pub(crate) fn idle(&self) {
         self.0.store(0, Ordering::Relaxed);
     }
 
@@ -72,6 +85,11 @@ pub fn run(
             Ok(Work::ShutDown) | Err(TryRecvError::Disconnected) => return scheduler.shut_down(),
             Ok(Work::Generate { id, request }) => {
                 scheduler.queue.push_back((id, request, Instant::now()));
+                continue;
+            }
+            Ok(Work::Encode { id, .. }) => {
+                let error = invalid("model", "is loaded for chat, not for vectors or scores");
+                (scheduler.emit)(id, Event::Failed(error));
                 continue;
             }
             Ok(Work::Limit { .. }) => continue,

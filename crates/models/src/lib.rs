@@ -5,11 +5,12 @@
 //!
 //! Nothing here is async; callers on an async runtime wrap each call in `spawn_blocking`.
 
+pub mod embedder;
 pub mod error;
 pub mod gguf;
 pub mod library;
 pub mod starter;
 
 pub use error::{Error, Result};
-pub use gguf::{Header, Pooling, validate_file, validate_prefix};
+pub use gguf::{Header, Pooling, Purpose, validate_file, validate_prefix};
 pub use library::{Library, ListReport, ModelFile, Source};
