@@ -1,6 +1,8 @@
 //! What the child process, the protocol and the scheduler cost: the starter model through the engine against a bare loop over
 //! llama-cpp-2 with the same file, threads, batch and prompt.
 //!
+//! `hearth-benches embed` does the same for vectors.
+//!
 //! Both models are loaded at once and take turns, so that whatever else the machine does hits both. Prints a table on standard
 //! error and JSON on standard output. Speed is a ratio in one run and never a test.
 #![allow(
@@ -13,6 +15,7 @@
 
 mod bare;
 mod child;
+mod embed;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -44,10 +47,13 @@ fn main() -> ExitCode {
     if let Some(code) = hearth_engine::worker::run_if_asked() {
         return code;
     }
-    let rounds = std::env::args()
-        .nth(1)
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(7);
+    let mut arguments = std::env::args().skip(1).peekable();
+    let embed = arguments.next_if_eq("embed").is_some();
+    let rounds = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(7);
+    if embed {
+        embed::run(rounds);
+        return ExitCode::SUCCESS;
+    }
     let model = starter();
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
     let runtime = tokio::runtime::Builder::new_multi_thread()

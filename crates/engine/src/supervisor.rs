@@ -220,6 +220,13 @@ impl Task {
             }
         }
         self.fail_all(&Error::ShutDown);
+        // What was asked while the engine ended must have its last event too.
+        self.inbox.close();
+        while let Ok(command) = self.inbox.try_recv() {
+            if let Command::Ask { events, .. } = command {
+                let _ = events.send(Event::Failed(Error::ShutDown));
+            }
+        }
         self.state.send_replace(State::ShutDown);
     }
 

@@ -66,8 +66,9 @@ async fn ten_thousand_words() {
     let found = engine.embed(texts([&text])).await.unwrap();
     assert!(found.tokens[0] > 10_000, "{:?}", found.tokens);
     let near = one(&engine, "weather and harvest in the northern valleys").await;
-    let cosine = cosine(&found.vectors[0], &near);
-    assert!(cosine > 0.8, "{cosine}");
+    let far = one(&engine, "how to reset a password").await;
+    let cosines = [near, far].map(|other| cosine(&found.vectors[0], &other));
+    assert!(cosines[0] > 0.5 && cosines[1] < 0.2, "{cosines:?}");
     let mut refused = texts([&text]);
     refused.long = LongText::Refuse;
     assert!(matches!(
@@ -103,7 +104,7 @@ async fn hostile_texts() {
     let engine = embedder();
     let letters = "a".repeat(1024 * 1024);
     let emoji = "😀".repeat(100_000);
-    let words = "ab ".repeat(50_000);
+    let words = "ab ".repeat(5000);
     let nuls = "\0".repeat(10_000);
     let hostile = [
         "\0",
@@ -125,7 +126,7 @@ async fn hostile_texts() {
     let found = engine.embed(texts(hostile)).await.unwrap();
     assert_eq!(found.vectors.len(), hostile.len());
     assert!(found.vectors.iter().flatten().all(|v| v.is_finite()));
-    assert!(found.tokens[11] > 50_000);
+    assert!(found.tokens[11] > 5000);
     let pid = engine.child_id();
     let marks = "a\u{301}".repeat(200_000);
     engine.embed(texts([&marks])).await.unwrap();
@@ -162,10 +163,16 @@ async fn cancel_waits_for_one_batch() {
 }
 
 async fn starter_makes_vectors() {
-    let engine = load(starter_path(), Purpose::Embed);
+    // A short window, so that a text need not be long to be split.
+    let mut spec = LoadSpec::new(starter_path());
+    (spec.purpose, spec.threads, spec.context_tokens) = (Purpose::Embed, Some(1), Some(64));
+    let engine = Supervisor::start(Launch::this_executable().unwrap(), spec);
     let facts = info(&engine).await;
-    assert_eq!((facts.dimensions, facts.pooling), (576, Pooling::Last));
-    let long = "The harvest was late this year. ".repeat(600);
+    assert_eq!(
+        (facts.dimensions, facts.window_tokens, facts.pooling),
+        (576, 64, Pooling::Last)
+    );
+    let long = "The harvest was late this year. ".repeat(40);
     let mut request = texts(["Cats are small animals.", "Dogs are animals.", &long]);
     let last = engine.embed(request.clone()).await.unwrap();
     assert!(last.tokens[2] > facts.window_tokens, "{:?}", last.tokens);
@@ -174,14 +181,13 @@ async fn starter_makes_vectors() {
     assert!(cosine(&last.vectors[0], &mean.vectors[0]) < 0.99);
     assert!(mean.vectors.iter().flatten().all(|v| v.is_finite()));
     // A causal model keeps the last batch in its cache: what was there before must not matter.
-    for (i, text) in request.inputs[..2].iter().enumerate() {
-        let mut single = texts([text]);
-        single.pooling = Some(Pooling::Mean);
-        let single = engine.embed(single).await.unwrap();
-        let cosine = cosine(&single.vectors[0], &mean.vectors[i]);
-        assert!(cosine > 0.9999, "{cosine}");
-    }
-    let letters = engine.embed(texts([&"a".repeat(20_000)])).await.unwrap();
+    let text = &request.inputs[0];
+    let first = one(&engine, text).await;
+    let _ = one(&engine, "Something else altogether came between.").await;
+    assert!(largest_difference(&first, &one(&engine, text).await) < 1e-6);
+    // Quantised weights are rounded differently for one text and for many, so this is less than equal.
+    assert!(cosine(&first, &last.vectors[0]) > 0.999);
+    let letters = engine.embed(texts([&"a".repeat(2000)])).await.unwrap();
     assert_eq!(letters.vectors.len(), 1);
 }
 
