@@ -107,9 +107,8 @@ impl Header {
     pub fn purpose(&self) -> Purpose {
         match self.pooling {
             Some(Pooling::Rank) => Purpose::Rerank,
-            Some(Pooling::Mean | Pooling::Cls | Pooling::Last) => Purpose::Embed,
             None | Some(Pooling::None) if self.causal => Purpose::Chat,
-            None | Some(Pooling::None) => Purpose::Embed,
+            _ => Purpose::Embed,
         }
     }
 }
