@@ -1,6 +1,6 @@
 //! The fake encoder: what a crash costs, whose turn it is, and what a dropped request leaves behind.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hearth_engine::{Event, Limits};
 use libtest_mimic::Trial;
@@ -69,7 +69,14 @@ async fn interactive_goes_first() {
     slow.priority = Priority::Background;
     let slow = tokio::spawn(engine.embed(slow));
     tokio::time::sleep(Duration::from_millis(300)).await;
+    let asked = Instant::now();
     let _ = one(&engine, "quick").await;
+    // Behind the others it would wait for nearly 4 s.
+    assert!(
+        asked.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        asked.elapsed()
+    );
     assert!(!slow.is_finished(), "200 texts of 20 ms cannot be done yet");
     assert_eq!(slow.await.unwrap().unwrap().vectors.len(), 200);
 }
