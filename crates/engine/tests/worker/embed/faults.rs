@@ -6,7 +6,10 @@ use hearth_engine::{Event, Limits};
 use libtest_mimic::Trial;
 
 use super::super::{fake_launch, trial};
-use super::*;
+use super::{
+    Arc, EmbedRequest, Embeddings, Engine, Error, LoadSpec, Priority, Purpose, State, Supervisor,
+    Task, one, texts, until,
+};
 
 pub fn trials() -> Vec<Trial> {
     vec![

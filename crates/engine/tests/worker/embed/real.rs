@@ -7,7 +7,10 @@ use hearth_engine::{Pooling, RerankRequest};
 use libtest_mimic::Trial;
 
 use super::super::{ask, collect, trial};
-use super::*;
+use super::{
+    EmbedRequest, Engine, Error, Launch, LoadSpec, LongText, Priority, Purpose, State, Supervisor,
+    embedder, embedder_path, info, largest_difference, load, one, starter_path, texts, until,
+};
 
 pub fn trials() -> Vec<Trial> {
     vec![

@@ -4,7 +4,7 @@ use hearth_engine::embed::pooling::cosine;
 use libtest_mimic::Trial;
 
 use super::super::trial;
-use super::*;
+use super::{EmbedRequest, Engine, LongText, embedder};
 
 const DIMENSIONS: usize = 384;
 /// SPEC row E11.

@@ -7,7 +7,7 @@ use hearth_engine::{Pooling, RerankRequest};
 use libtest_mimic::Trial;
 
 use super::super::trial;
-use super::*;
+use super::{EmbedRequest, Engine, Purpose, embedder, embedder_path, load};
 
 const DIMENSIONS: usize = 384;
 const BIAS: f32 = 0.25;
