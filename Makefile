@@ -38,6 +38,7 @@ npm: ui/node_modules/.installed
 
 model:
 	@scripts/fetch-model target/release/resources/models target/debug/resources/models
+	@scripts/make-embedder target/release/resources/models target/debug/resources/models
 
 # --- Build and run ----------------------------------------------------------------------------------------------------------
 

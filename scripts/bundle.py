@@ -101,8 +101,8 @@ def main() -> None:
     place(ROOT / "LICENSE", contents / "Resources" / "LICENSE", 0o644)
     subprocess.run([sys.executable, ROOT / "scripts" / "notices.py", contents / "Resources" / NOTICES], check=True, stdout=subprocess.DEVNULL)
     models = sorted((binaries / "resources" / "models").glob("*.gguf"))
-    if not models:
-        sys.exit(f"bundle: no starter model under {binaries}/resources/models; `make model` puts it there")
+    if len(models) < 2:
+        sys.exit(f"bundle: the starter and the embedding model are not both under {binaries}/resources/models; `make model` puts them there")
     for model in models:
         place(model, contents / "Resources" / "models" / model.name, 0o644, link=True)
     (contents / "Info.plist").write_bytes(plistlib.dumps(info_plist(conf)))

@@ -60,7 +60,8 @@ def main(out: pathlib.Path) -> None:
 
     rule = "\n\n" + "-" * 78 + "\n"
     parts = ["Hearth contains the work of others. With thanks:\n\n"
-             "SmolLM2-135M-Instruct (Apache-2.0, Hugging Face TB), the starter model\n" + "\n".join(sorted(set(components)))]
+             "SmolLM2-135M-Instruct (Apache-2.0, Hugging Face TB), the starter model\n"
+             "all-MiniLM-L6-v2 (Apache-2.0, sentence-transformers), the embedding model, converted to GGUF with 16-bit weights\n" + "\n".join(sorted(set(components)))]
     for text, names in sorted(owners.items(), key=lambda item: sorted(item[1])):
         parts.append(", ".join(sorted(names)) + "\n\n" + text)
     out.parent.mkdir(parents=True, exist_ok=True)

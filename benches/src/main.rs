@@ -3,7 +3,7 @@
 //!
 //! Both models are loaded at once and take turns, so that whatever else the machine does hits both. Prints a table on standard
 //! error and JSON on standard output. Speed is a ratio in one run and never a test.
-//! `hearth-benches [ROUNDS] [start|stream|together|prefix|join|cancel|reopen|fuzz|soak ...]`; without a section all but
+//! `hearth-benches [ROUNDS] [start|stream|together|prefix|join|cancel|reopen|embed|fuzz|soak ...]`; without a section all but
 //! `fuzz` and `soak`, which take ten minutes each; `fuzz` takes ROUNDS as its seed.
 #![allow(
     clippy::print_stdout,
@@ -15,6 +15,7 @@
 
 mod bare;
 mod child;
+mod embed;
 mod fuzz;
 mod report;
 mod scenarios;
@@ -103,6 +104,10 @@ fn main() -> ExitCode {
     });
     let meet = meetings(&mut report, &child, &model, threads, rounds, &arguments);
     runtime.block_on(meet);
+    drop(child);
+    if wanted("embed") {
+        embed::vectors(&mut report, &runtime, threads, rounds);
+    }
     report.finish();
     ExitCode::SUCCESS
 }

@@ -94,7 +94,11 @@ fn list_shows_the_starter_and_a_damaged_file() {
     assert!(output.status.success());
     let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(list["models"][0]["name"], "starter");
-    assert_eq!(list["models"][1]["problem"]["code"], "model_invalid");
+    assert_eq!(list["models"][0]["purpose"], "chat");
+    let models = list["models"].as_array().unwrap();
+    let letter = models.iter().find(|m| m["name"] == "letter").unwrap();
+    assert_eq!(letter["problem"]["code"], "model_invalid");
+    assert_eq!(letter["purpose"], serde_json::Value::Null);
     let table = text(&run(home.path(), &["list"], None).stdout);
     assert!(
         table.starts_with("NAME") && table.contains("starter") && table.contains("letter"),

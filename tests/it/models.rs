@@ -6,8 +6,9 @@ use std::path::Path;
 
 use hearth_app::Code;
 use hearth_app::chats::MessageStatus;
+use hearth_app::models::ModelPurpose;
 use hearth_app::settings::SettingChange;
-use hearth_tests::{TestApp, starter_path};
+use hearth_tests::{TestApp, install_embedder, starter_path};
 
 /// Puts a file into the models folder and asks it.
 async fn code_of(test: &TestApp, name: &str, write: impl FnOnce(&Path)) -> Code {
@@ -105,4 +106,26 @@ async fn a_models_folder_that_is_a_file_is_said_and_the_starter_works() {
     assert!(list.models.iter().any(|m| m.name == "starter"));
     assert_eq!(list.problems.len(), 1, "{:?}", list.problems);
     assert_eq!(test.ask("hello").await.status, MessageStatus::Complete);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_embedding_model_is_listed_and_does_not_chat() {
+    let test = TestApp::start();
+    install_embedder(&test.home.path().join("bundled"));
+    let list = test.app.models().list().await.unwrap().models;
+    let uses: Vec<_> = list.iter().map(|m| (m.name.as_str(), m.purpose)).collect();
+    assert_eq!(
+        uses,
+        [
+            ("starter", Some(ModelPurpose::Chat)),
+            ("embedder", Some(ModelPurpose::Embed))
+        ]
+    );
+    let chosen = SettingChange::Model("embedder".into());
+    test.app.settings().set(chosen).await.unwrap();
+    let answer = test.ask("hello").await;
+    assert_eq!(answer.status, MessageStatus::Failed);
+    let error = answer.error.unwrap();
+    assert_eq!(error.code, Code::ModelUnsupported);
+    assert!(error.message.contains("cannot chat"), "{}", error.message);
 }

@@ -99,6 +99,16 @@ pub fn install_starter(folder: &Path) {
     }
 }
 
+/// The embedding model as a link, beside the starter model.
+pub fn install_embedder(folder: &Path) {
+    let file_name = "all-MiniLM-L6-v2.F16.gguf";
+    std::os::unix::fs::symlink(
+        starter_path().with_file_name(file_name),
+        folder.join(file_name),
+    )
+    .unwrap();
+}
+
 /// Where `make model` keeps the starter model.
 pub fn starter_path() -> std::path::PathBuf {
     let cache = std::env::var_os("HEARTH_CACHE").map_or_else(

@@ -53,6 +53,7 @@ const WORDS: &[(&str, &[&str])] = &[
             "crates/engine/src/llama.rs",
             "crates/engine/src/llama/",
             "benches/src/bare.rs",
+            "benches/src/embed.rs",
         ],
     ),
     (

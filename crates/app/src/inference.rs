@@ -241,7 +241,7 @@ impl Inference {
             return Ok(row.model);
         }
         // Nothing reaches the engine that has not been validated.
-        let file = self.models.find_valid(name).await?;
+        let file = self.models.find_for_chat(name).await?;
         let mut spec = LoadSpec::new(&file.path);
         spec.threads = Some(self.decode_threads);
         if let Some(folder) = self.states.folder() {

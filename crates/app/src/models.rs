@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hearth_models::{Header, Library, ModelFile, Source};
+use hearth_models::{Header, Library, ModelFile, Purpose, Source};
 use serde::Serialize;
 
 use crate::error::{Code, Error, Result};
@@ -20,6 +20,19 @@ pub enum ModelSource {
     Own,
 }
 
+/// What a model can be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "snake_case")]
+pub enum ModelPurpose {
+    /// It answers.
+    Chat,
+    /// It turns texts into vectors.
+    Embed,
+    /// It scores documents against a query.
+    Rerank,
+}
+
 /// A model as lists show it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
@@ -33,6 +46,8 @@ pub struct ModelSummary {
     /// Context length the model was trained with, in tokens.
     pub context_tokens: Option<u32>,
     pub source: ModelSource,
+    /// Absent when the file could not be read.
+    pub purpose: Option<ModelPurpose>,
     /// Why it cannot be used.
     pub problem: Option<Error>,
 }
@@ -100,15 +115,26 @@ impl Models {
             .map_err(Error::internal)
     }
 
-    /// A model that may be given to the engine.
-    pub(crate) async fn find_valid(&self, name: &str) -> Result<ValidModel> {
+    /// A model that may be given to the engine for chat.
+    pub(crate) async fn find_for_chat(&self, name: &str) -> Result<ValidModel> {
         let (library, name) = (Arc::clone(&self.library), name.to_owned());
         let found = tokio::task::spawn_blocking(move || library.find(&name))
             .await
             .map_err(Error::internal)?;
         let file = found?;
+        let header = file.header?;
+        let cannot_chat = match header.purpose() {
+            Purpose::Chat => None,
+            Purpose::Embed => Some("turns texts into vectors"),
+            Purpose::Rerank => Some("scores documents"),
+        };
+        if let Some(purpose) = cannot_chat {
+            let message = format!("The model `{}` {purpose} and cannot chat.", file.name);
+            return Err(Error::new(Code::ModelUnsupported, message)
+                .hint("Choose a chat model; `hearth list` shows what each one is for."));
+        }
         Ok(ValidModel {
-            header: file.header?,
+            header,
             name: file.name,
             path: file.path,
             size_bytes: file.size_bytes,
@@ -129,6 +155,11 @@ fn summary(file: ModelFile) -> ModelSummary {
             .as_ref()
             .and_then(|h| h.quantisation)
             .map(str::to_owned),
+        purpose: header.as_ref().map(|h| match h.purpose() {
+            Purpose::Chat => ModelPurpose::Chat,
+            Purpose::Embed => ModelPurpose::Embed,
+            Purpose::Rerank => ModelPurpose::Rerank,
+        }),
         context_tokens: header.and_then(|h| u32::try_from(h.context_length).ok()),
         source: match file.source {
             Source::Bundled => ModelSource::Bundled,

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use hearth_app::models::{ModelSource, ModelSummary};
+use hearth_app::models::{ModelPurpose, ModelSource, ModelSummary};
 use hearth_app::{App, Result};
 
 pub(crate) async fn run(app: &App, json: bool) -> Result<ExitCode> {
@@ -22,8 +22,8 @@ pub(crate) async fn run(app: &App, json: bool) -> Result<ExitCode> {
         .unwrap_or(0)
         .max(4);
     println!(
-        "{:name_width$}  {:>8}  {:8}  {:>8}  {:8}  STATE",
-        "NAME", "SIZE", "QUANT", "CONTEXT", "SOURCE"
+        "{:name_width$}  {:>8}  {:8}  {:>8}  {:8}  {:6}  STATE",
+        "NAME", "SIZE", "QUANT", "CONTEXT", "SOURCE", "USE"
     );
     for model in &list.models {
         println!("{}", row(model, name_width));
@@ -39,12 +39,18 @@ fn row(model: &ModelSummary, name_width: usize) -> String {
         ModelSource::Bundled => "built in",
         ModelSource::Own => "own",
     };
+    let purpose = match model.purpose {
+        Some(ModelPurpose::Chat) => "chat",
+        Some(ModelPurpose::Embed) => "embed",
+        Some(ModelPurpose::Rerank) => "rerank",
+        None => "-",
+    };
     let context = model
         .context_tokens
         .map_or_else(|| "-".to_owned(), |n| n.to_string());
     let state = model.problem.as_ref().map_or("ok", |p| &p.message);
     format!(
-        "{:name_width$}  {:>8}  {:8}  {context:>8}  {source:8}  {state}",
+        "{:name_width$}  {:>8}  {:8}  {context:>8}  {source:8}  {purpose:6}  {state}",
         model.name,
         size(model.size_bytes),
         model.quantisation.as_deref().unwrap_or("-"),

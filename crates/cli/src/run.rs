@@ -235,7 +235,8 @@ impl Talk<'_> {
                     | Event::Prefill { .. }
                     | Event::Reasoning { .. }
                     | Event::ToolCall { .. }
-                    | Event::ToolArguments { .. },
+                    | Event::ToolArguments { .. }
+                    | Event::Vectors(_),
                 ) => {}
                 Some(Event::Finished(summary)) => {
                     return Ok(Answer {

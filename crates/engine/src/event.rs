@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::embed::{EncoderInfo, Vectors};
 
 /// An event of one generation, in the order in which they happen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +37,8 @@ pub enum Event {
     },
     /// The next piece of the arguments of call `index`, JSON text.
     ToolArguments { index: u32, text: String },
+    /// Vectors or scores of the next texts, in the order of the texts. Only for [`crate::embed::Task`].
+    Vectors(Vectors),
     /// The end, with figures.
     Finished(Summary),
     /// The end, with the reason.
@@ -115,6 +118,9 @@ pub struct ModelInfo {
     pub weights_bytes: u64,
     pub parameters: u64,
     pub threads: u32,
+    /// Present when the model is loaded for vectors or scores.
+    #[serde(default)]
+    pub encoder: Option<EncoderInfo>,
 }
 
 /// The life of an engine as others see it.

@@ -59,6 +59,7 @@ impl Fake {
                 weights_bytes: 0,
                 parameters: 0,
                 threads: 1,
+                encoder: None,
             },
             template: Template::new(Some(chatml), "", ""),
             replies: HashMap::new(),

@@ -7,6 +7,7 @@
 pub mod backend;
 pub mod cache;
 pub mod constrain;
+pub mod embed;
 pub mod error;
 pub mod event;
 pub mod fake;
@@ -27,6 +28,7 @@ pub mod tools;
 pub mod utf8;
 pub mod worker;
 
+pub use embed::{EmbedRequest, Embeddings, LongText, Pooling, Ranking, RerankRequest};
 pub use error::Error;
 pub use event::{Event, FinishReason, ModelInfo, State, Summary, TokenLogprob};
 pub use load::{KvType, Limits, LoadSpec, Purpose, StateSpec};
@@ -36,6 +38,7 @@ pub use tools::{Tool, ToolCall, ToolChoice};
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
 
 /// One loaded (or loading) model that answers requests.
@@ -45,6 +48,20 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Queues a request. Never blocks and never fails: what goes wrong arrives as [`Event::Failed`].
     fn generate(&self, request: Request) -> Generation;
+
+    /// Queues texts for a model that is loaded for vectors or scores; these arrive as [`Event::Vectors`]. Never blocks and never
+    /// fails, as [`Engine::generate`].
+    fn encode(&self, task: embed::Task) -> Generation;
+
+    /// Turns texts into vectors. The work begins at once; dropping the future cancels it.
+    fn embed(&self, request: EmbedRequest) -> BoxFuture<'static, Result<Embeddings, Error>> {
+        embed::embeddings(self.encode(embed::Task::Embed(request)))
+    }
+
+    /// Scores documents against a query. The work begins at once; dropping the future cancels it.
+    fn rerank(&self, request: RerankRequest) -> BoxFuture<'static, Result<Ranking, Error>> {
+        embed::ranking(self.encode(embed::Task::Rerank(request)))
+    }
 
     /// Changes what holds from the next step on, for requests in flight too.
     fn limit(&self, limits: Limits);

@@ -5,8 +5,14 @@
 //! ends, because Metal asserts at exit that its buffers are gone.
 
 pub mod constrain;
+mod embedding;
+mod framing;
+mod rank_head;
 pub mod sampling;
 mod state;
+mod word_piece;
+
+pub use embedding::with_encoder;
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -86,6 +92,7 @@ pub fn with_model<R>(
         weights_bytes: model.size(),
         parameters: model.n_params(),
         threads,
+        encoder: None,
     };
     let mut llama = Llama {
         template: template_of(&model),

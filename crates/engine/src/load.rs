@@ -97,6 +97,13 @@ pub struct Limits {
 impl Limits {
     /// The default of [`Limits::step_ms`]: SPEC row E4.
     pub const STEP_MS: u32 = 100;
+    /// More threads than this are a mistake.
+    const MOST_THREADS: u32 = 256;
+
+    /// How many threads are in force for a model that was loaded with `loaded`.
+    pub(crate) fn threads_for(&self, loaded: u32) -> u32 {
+        self.threads.unwrap_or(loaded).clamp(1, Self::MOST_THREADS)
+    }
 }
 
 impl Default for Limits {

@@ -8,8 +8,11 @@ use std::time::Instant;
 use tokio::sync::{mpsc, watch};
 
 use crate::backend::Backend;
+use crate::embed::{self, Encoder, schedule};
 use crate::scheduler::{self, Progress, Work};
-use crate::{Cancel, Engine, Error, Event, Generation, Limits, LoadSpec, Request, State};
+use crate::{
+    Cancel, Engine, Error, Event, Generation, Limits, LoadSpec, ModelInfo, Request, State,
+};
 
 type Listeners = Arc<Mutex<HashMap<u64, mpsc::UnboundedSender<Event>>>>;
 
@@ -26,60 +29,127 @@ impl Local {
     pub fn start<B: Backend + 'static>(
         load: impl FnOnce() -> Result<B, Error> + Send + 'static,
     ) -> Arc<Self> {
+        Self::spawn(move |thread| {
+            let mut backend = load()?;
+            thread.ready(backend.info());
+            let progress = Progress::default();
+            let mailbox = &thread.mailbox;
+            scheduler::run(
+                &mut backend,
+                LoadSpec::DEFAULT_SLOTS,
+                None,
+                mailbox,
+                &progress,
+                Instant::now(),
+                &mut thread.emit(),
+            );
+            Ok(())
+        })
+    }
+
+    /// As [`Local::start`], for a model that makes vectors or scores.
+    pub fn start_encoder<E: Encoder + 'static>(
+        load: impl FnOnce() -> Result<E, Error> + Send + 'static,
+    ) -> Arc<Self> {
+        Self::spawn(move |thread| {
+            let mut encoder = load()?;
+            thread.ready(encoder.info());
+            let progress = Progress::default();
+            let mailbox = &thread.mailbox;
+            schedule::run(
+                &mut encoder,
+                mailbox,
+                &progress,
+                Instant::now(),
+                &mut thread.emit(),
+            );
+            Ok(())
+        })
+    }
+
+    fn spawn(serve: impl FnOnce(&Thread) -> Result<(), Error> + Send + 'static) -> Arc<Self> {
         let (work, mailbox) = std_mpsc::channel();
         let listeners = Listeners::default();
         let (state, _) = watch::channel(State::Loading { progress: None });
-        let engine = Arc::new(Self {
-            work,
+        let thread = Thread {
+            mailbox,
             listeners: listeners.clone(),
             state: state.clone(),
-            next_id: AtomicU64::new(1),
-        });
-        std::thread::spawn(move || match load() {
-            Ok(mut backend) => {
-                state.send_replace(State::Ready {
-                    info: backend.info().clone(),
-                    active: 0,
-                });
-                serve(&mut backend, &mailbox, &listeners, &state);
-                state.send_replace(State::ShutDown);
+        };
+        std::thread::spawn(move || match serve(&thread) {
+            Ok(()) => {
+                thread.state.send_replace(State::ShutDown);
             }
             Err(error) => {
-                state.send_replace(State::Failed(error.clone()));
-                for listener in lock(&listeners).drain() {
+                thread.state.send_replace(State::Failed(error.clone()));
+                for listener in lock(&thread.listeners).drain() {
                     let _ = listener.1.send(Event::Failed(error.clone()));
                 }
             }
         });
-        engine
+        Arc::new(Self {
+            work,
+            listeners,
+            state,
+            next_id: AtomicU64::new(1),
+        })
+    }
+
+    fn ask(&self, work: impl FnOnce(u64) -> Work) -> Generation {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let (sender, events) = mpsc::unbounded_channel();
+        let count = {
+            let mut listeners = lock(&self.listeners);
+            listeners.insert(id, sender);
+            listeners.len()
+        };
+        publish_active(&self.state, count);
+        if self.work.send(work(id)).is_err()
+            && let Some(listener) = lock(&self.listeners).remove(&id)
+        {
+            let error = match &*self.state.borrow() {
+                State::Failed(error) => error.clone(),
+                _ => Error::ShutDown,
+            };
+            let _ = listener.send(Event::Failed(error));
+        }
+        let work = self.work.clone();
+        Generation {
+            events,
+            cancel: Cancel::new(move || {
+                let _ = work.send(Work::Cancel { id });
+            }),
+        }
     }
 }
 
-fn serve(
-    backend: &mut dyn Backend,
-    mailbox: &std_mpsc::Receiver<Work>,
-    listeners: &Listeners,
-    state: &watch::Sender<State>,
-) {
-    let mut emit = |id, event: Event| {
-        let last = event.is_last();
-        let mut map = lock(listeners);
-        // A receiver that is gone has already asked for the cancel.
-        let _ = map.get(&id).map(|listener| listener.send(event));
-        if last {
-            map.remove(&id);
-            publish_active(state, map.len());
+/// What the thread that owns the model has of the engine.
+struct Thread {
+    mailbox: std_mpsc::Receiver<Work>,
+    listeners: Listeners,
+    state: watch::Sender<State>,
+}
+
+impl Thread {
+    fn ready(&self, info: &ModelInfo) {
+        self.state.send_replace(State::Ready {
+            info: info.clone(),
+            active: 0,
+        });
+    }
+
+    fn emit(&self) -> impl FnMut(u64, Event) {
+        |id, event: Event| {
+            let last = event.is_last();
+            let mut map = lock(&self.listeners);
+            // A receiver that is gone has already asked for the cancel.
+            let _ = map.get(&id).map(|listener| listener.send(event));
+            if last {
+                map.remove(&id);
+                publish_active(&self.state, map.len());
+            }
         }
-    };
-    scheduler::run(
-        backend,
-        LoadSpec::DEFAULT_SLOTS,
-        None,
-        mailbox,
-        &Progress::default(),
-        Instant::now(),
-        &mut emit,
-    );
+    }
 }
 
 fn publish_active(state: &watch::Sender<State>, count: usize) {
@@ -100,31 +170,13 @@ impl Engine for Local {
     }
 
     fn generate(&self, request: Request) -> Generation {
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let (sender, events) = mpsc::unbounded_channel();
-        let count = {
-            let mut listeners = lock(&self.listeners);
-            listeners.insert(id, sender);
-            listeners.len()
-        };
-        publish_active(&self.state, count);
         let request = Box::new(request);
-        if self.work.send(Work::Generate { id, request }).is_err()
-            && let Some(listener) = lock(&self.listeners).remove(&id)
-        {
-            let error = match &*self.state.borrow() {
-                State::Failed(error) => error.clone(),
-                _ => Error::ShutDown,
-            };
-            let _ = listener.send(Event::Failed(error));
-        }
-        let work = self.work.clone();
-        Generation {
-            events,
-            cancel: Cancel::new(move || {
-                let _ = work.send(Work::Cancel { id });
-            }),
-        }
+        self.ask(|id| Work::Generate { id, request })
+    }
+
+    fn encode(&self, task: embed::Task) -> Generation {
+        let task = Box::new(task);
+        self.ask(|id| Work::Encode { id, task })
     }
 
     fn limit(&self, limits: Limits) {

@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use crate::{Error, Event, Limits, LoadSpec, ModelInfo, Request};
+use crate::{Error, Event, Limits, LoadSpec, ModelInfo, Request, embed};
 
 /// First number the child sends; both sides come from one executable, so a difference means a broken installation.
 pub const VERSION: u32 = 1;
@@ -25,6 +25,10 @@ pub enum ToChild {
     Generate {
         id: u64,
         request: Box<Request>,
+    },
+    Encode {
+        id: u64,
+        task: Box<embed::Task>,
     },
     Cancel {
         id: u64,

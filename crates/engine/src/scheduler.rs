@@ -21,7 +21,8 @@ use std::time::{Duration, Instant};
 use crate::backend::{Backend, DecodeError};
 use crate::cache::Cache;
 use crate::kvstore::{KvStore, Saved, WORTH_TOKENS};
-use crate::{Error, Event, FinishReason, Limits, Priority, Request, Summary};
+use crate::request::invalid;
+use crate::{Error, Event, FinishReason, Limits, Priority, Request, Summary, embed};
 
 use self::budget::Budget;
 use self::draft::Drafts;
@@ -35,8 +36,6 @@ const QUIET: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(2);
 /// The longest sleep between two looks at the mailbox while the engine paces itself.
 const NAP: Duration = Duration::from_millis(50);
-/// More threads than this are a mistake.
-const MOST_THREADS: u32 = 256;
 /// Least share of the time in which the engine computes, however hot the machine is.
 const LEAST_DUTY: f32 = 0.05;
 /// Largest state that is still written when the engine ends, in bytes: the process has about a second left.
@@ -45,9 +44,21 @@ const LAST_SAVE_BYTES: u64 = 512 * 1024 * 1024;
 /// A message to the thread that owns the model.
 #[derive(Debug)]
 pub enum Work {
-    Generate { id: u64, request: Box<Request> },
-    Cancel { id: u64 },
-    Limit { limits: Limits },
+    Generate {
+        id: u64,
+        request: Box<Request>,
+    },
+    /// For a model that is loaded for vectors or scores; see [`crate::embed::schedule`].
+    Encode {
+        id: u64,
+        task: Box<embed::Task>,
+    },
+    Cancel {
+        id: u64,
+    },
+    Limit {
+        limits: Limits,
+    },
     ShutDown,
 }
 
@@ -179,6 +190,10 @@ impl<'a> Scheduler<'a> {
                 request,
                 received: self.backend.now(),
             }),
+            Work::Encode { id, .. } => {
+                let error = invalid("model", "is loaded for chat, not for vectors or scores");
+                (self.emit)(id, Event::Failed(error));
+            }
             Work::Cancel { id } => self.cancel(id),
             Work::Limit { limits } => self.limit(limits),
             Work::ShutDown => {}
@@ -550,14 +565,11 @@ impl<'a> Scheduler<'a> {
     }
 
     fn limit(&mut self, limits: Limits) {
-        if limits.threads != self.limits.threads {
-            let threads = limits
-                .threads
-                .unwrap_or(self.loaded_threads)
-                .clamp(1, MOST_THREADS);
-            if let Err(error) = self.backend.set_threads(threads) {
-                tracing::warn!(%error, threads, "the number of threads could not be changed");
-            }
+        let threads = limits.threads_for(self.loaded_threads);
+        if threads != self.limits.threads_for(self.loaded_threads)
+            && let Err(error) = self.backend.set_threads(threads)
+        {
+            tracing::warn!(%error, threads, "the number of threads could not be changed");
         }
         self.limits = limits;
         if self.limits.duty.is_nan() {

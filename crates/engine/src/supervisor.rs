@@ -21,7 +21,7 @@ use self::child::Child;
 use crate::protocol::{self, FromChild, ToChild};
 use crate::worker::{FAKE_ARGUMENT, WORKER_ARGUMENT};
 use crate::{
-    Cancel, Engine, Error, Event, Generation, Limits, LoadSpec, ModelInfo, Request, State,
+    Cancel, Engine, Error, Event, Generation, Limits, LoadSpec, ModelInfo, Request, State, embed,
 };
 
 /// How a child process is started and when it counts as lost.
@@ -73,9 +73,10 @@ pub struct Supervisor {
 }
 
 enum Command {
-    Generate {
+    /// `message` is what the child gets.
+    Ask {
         id: u64,
-        request: Box<Request>,
+        message: ToChild,
         events: mpsc::UnboundedSender<Event>,
     },
     Cancel {
@@ -114,22 +115,16 @@ impl Supervisor {
     pub fn child_id(&self) -> Option<u32> {
         *self.child_id.borrow()
     }
-}
 
-impl Engine for Supervisor {
-    fn state(&self) -> watch::Receiver<State> {
-        self.state.clone()
-    }
-
-    fn generate(&self, request: Request) -> Generation {
+    fn ask(&self, message: impl FnOnce(u64) -> ToChild) -> Generation {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (sender, events) = mpsc::unbounded_channel();
-        let command = Command::Generate {
+        let command = Command::Ask {
             id,
-            request: Box::new(request),
+            message: message(id),
             events: sender,
         };
-        if let Err(mpsc::error::SendError(Command::Generate { events, .. })) =
+        if let Err(mpsc::error::SendError(Command::Ask { events, .. })) =
             self.commands.send(command)
         {
             let _ = events.send(Event::Failed(Error::ShutDown));
@@ -141,6 +136,22 @@ impl Engine for Supervisor {
                 let _ = commands.send(Command::Cancel { id });
             }),
         }
+    }
+}
+
+impl Engine for Supervisor {
+    fn state(&self) -> watch::Receiver<State> {
+        self.state.clone()
+    }
+
+    fn generate(&self, request: Request) -> Generation {
+        let request = Box::new(request);
+        self.ask(|id| ToChild::Generate { id, request })
+    }
+
+    fn encode(&self, task: embed::Task) -> Generation {
+        let task = Box::new(task);
+        self.ask(|id| ToChild::Encode { id, task })
     }
 
     fn limit(&self, limits: Limits) {
@@ -155,7 +166,7 @@ impl Engine for Supervisor {
 /// A request that has not ended.
 struct Flight {
     /// Present until it is sent to the child.
-    request: Option<Box<Request>>,
+    message: Option<ToChild>,
     events: mpsc::UnboundedSender<Event>,
 }
 
@@ -212,7 +223,7 @@ impl Task {
         // Requests that came while the child ended: nobody else will answer them.
         self.inbox.close();
         while let Some(command) = self.inbox.recv().await {
-            if let Command::Generate { events, .. } = command {
+            if let Command::Ask { events, .. } = command {
                 let _ = events.send(Event::Failed(Error::ShutDown));
             }
         }
@@ -241,9 +252,9 @@ impl Task {
                 None | Some(Command::ShutDown) => return false,
                 Some(Command::Cancel { .. }) => {}
                 Some(Command::Limit(limits)) => self.limits = limits,
-                Some(Command::Generate {
+                Some(Command::Ask {
                     id,
-                    request,
+                    message,
                     events,
                 }) => {
                     self.forget_old_crashes();
@@ -253,7 +264,7 @@ impl Task {
                         self.flights.insert(
                             id,
                             Flight {
-                                request: Some(request),
+                                message: Some(message),
                                 events,
                             },
                         );
@@ -386,15 +397,15 @@ impl Task {
 
     fn on_command(&mut self, child: &Child, command: Command, info: Option<&ModelInfo>) {
         match command {
-            Command::Generate {
+            Command::Ask {
                 id,
-                request,
+                message,
                 events,
             } => {
                 self.flights.insert(
                     id,
                     Flight {
-                        request: Some(request),
+                        message: Some(message),
                         events,
                     },
                 );
@@ -404,7 +415,7 @@ impl Task {
                 self.publish(info);
             }
             Command::Cancel { id } => match self.flights.get(&id) {
-                Some(flight) if flight.request.is_some() => {
+                Some(flight) if flight.message.is_some() => {
                     let _ = flight
                         .events
                         .send(Event::Finished(crate::scheduler::cancelled_before_start()));
@@ -432,16 +443,16 @@ impl Task {
 
     /// Sends what has not been sent. A request that does not fit a frame fails here.
     fn send_waiting(&mut self, child: &Child) {
-        self.flights.retain(|id, flight| {
-            let Some(request) = flight.request.take() else {
+        self.flights.retain(|_, flight| {
+            let Some(message) = flight.message.take() else {
                 return true;
             };
-            match child.send(&ToChild::Generate { id: *id, request }) {
+            match child.send(&message) {
                 Ok(()) => true,
                 Err(error) => {
                     let reason = error.to_string();
                     let _ = flight.events.send(Event::Failed(Error::InvalidRequest {
-                        field: "prompt".into(),
+                        field: "request".into(),
                         reason,
                     }));
                     false
@@ -462,7 +473,7 @@ impl Task {
     /// Fails the requests that the lost child had.
     fn fail_sent(&mut self, error: &Error) {
         self.flights.retain(|_, flight| {
-            let waiting = flight.request.is_some();
+            let waiting = flight.message.is_some();
             if !waiting {
                 let _ = flight.events.send(Event::Failed(error.clone()));
             }

@@ -14,11 +14,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::backend::Backend;
+use crate::embed::fake::FakeEncoder;
+use crate::embed::{self, Encoder};
 use crate::fake::Fake;
 use crate::kvstore::KvStore;
 use crate::protocol::{self, FromChild, ToChild};
 use crate::scheduler::{self, Progress, Work};
-use crate::{Error, LoadSpec, llama};
+use crate::{Error, Event, LoadSpec, Purpose, llama};
 
 /// First argument of a child process.
 pub const WORKER_ARGUMENT: &str = "--engine-worker";
@@ -31,6 +33,8 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const LAST_STEP: Duration = Duration::from_millis(1500);
 /// Context window of the fake model, in bytes.
 const FAKE_CONTEXT: u32 = 16_384;
+/// Window of the fake encoder, in bytes.
+const FAKE_WINDOW: u32 = 64;
 
 /// Serves the parent when this process was started as a child; returns at once otherwise.
 pub fn run_if_asked() -> Option<ExitCode> {
@@ -105,11 +109,19 @@ fn run(fake: bool) -> io::Result<()> {
             serve(backend, &spec, &mailbox, &progress, started, &output);
         }
     };
-    let loaded = if fake {
-        load_fake(&spec, serve)
-    } else {
-        let on_progress = report_progress(output.clone(), parent_gone);
-        llama::with_model(&spec, on_progress, log::last_error, serve)
+    let encode = |encoder: &mut dyn Encoder| {
+        let info = encoder.info().clone();
+        if output.send(&FromChild::Ready { info }).is_ok() {
+            embed::schedule::run(encoder, &mailbox, &progress, started, &mut emit_to(&output));
+        }
+    };
+    let on_progress = report_progress(output.clone(), parent_gone);
+    let loaded = match (fake, spec.purpose) {
+        (true, _) => load_fake(&spec, serve, encode),
+        (false, Purpose::Generate) => llama::with_model(&spec, on_progress, log::last_error, serve),
+        (false, Purpose::Embed | Purpose::Rerank) => {
+            llama::with_encoder(&spec, on_progress, log::last_error, encode)
+        }
     };
     match loaded {
         Ok(()) => Ok(()),
@@ -118,7 +130,11 @@ fn run(fake: bool) -> io::Result<()> {
 }
 
 /// The fake model has no file, but a path that does not exist fails as it would for a real one.
-fn load_fake(spec: &LoadSpec, serve: impl FnOnce(&mut dyn Backend)) -> Result<(), Error> {
+fn load_fake(
+    spec: &LoadSpec,
+    serve: impl FnOnce(&mut dyn Backend),
+    encode: impl FnOnce(&mut dyn Encoder),
+) -> Result<(), Error> {
     if spec.path.as_os_str() != "fake" {
         return Err(Error::LoadFailed {
             reason: format!(
@@ -127,7 +143,13 @@ fn load_fake(spec: &LoadSpec, serve: impl FnOnce(&mut dyn Backend)) -> Result<()
             ),
         });
     }
-    serve(&mut Fake::new(spec.context_tokens.unwrap_or(FAKE_CONTEXT)));
+    match spec.purpose {
+        Purpose::Generate => serve(&mut Fake::new(spec.context_tokens.unwrap_or(FAKE_CONTEXT))),
+        purpose => {
+            let window = spec.context_tokens.unwrap_or(FAKE_WINDOW);
+            encode(&mut FakeEncoder::new(purpose, window));
+        }
+    }
     Ok(())
 }
 
@@ -139,18 +161,23 @@ fn serve(
     started: Instant,
     output: &Output,
 ) {
-    let mut emit = |id, event| {
-        // A broken pipe means that the parent is gone; the reader has seen the end of the input then.
-        let _ = output.send(&FromChild::Event { id, event });
-    };
     let store = spec.state.as_ref().and_then(|state| {
         KvStore::open(state, backend.state_layout())
             .inspect_err(|error| tracing::warn!(%error, "states of conversations are not kept"))
             .ok()
     });
+    let mut emit = emit_to(output);
     scheduler::run(
         backend, spec.slots, store, mailbox, progress, started, &mut emit,
     );
+}
+
+/// Events go to the parent.
+fn emit_to(output: &Output) -> impl FnMut(u64, Event) {
+    move |id, event| {
+        // A broken pipe means that the parent is gone; the reader has seen the end of the input then.
+        let _ = output.send(&FromChild::Event { id, event });
+    }
 }
 
 /// Passes messages on until the input ends; then the process has [`LAST_STEP`] left.
@@ -158,6 +185,7 @@ fn read_requests(input: &mut impl io::Read, work: &Sender<Work>, parent_gone: &A
     loop {
         let message = match protocol::read(input) {
             Ok(Some(ToChild::Generate { id, request })) => Work::Generate { id, request },
+            Ok(Some(ToChild::Encode { id, task })) => Work::Encode { id, task },
             Ok(Some(ToChild::Cancel { id })) => Work::Cancel { id },
             Ok(Some(ToChild::Limit { limits })) => Work::Limit { limits },
             Ok(Some(ToChild::Load { .. })) => continue,

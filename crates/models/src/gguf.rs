@@ -44,6 +44,17 @@ pub enum Pooling {
     Rank,
 }
 
+/// What a model can be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// It answers.
+    Chat,
+    /// It turns texts into vectors.
+    Embed,
+    /// It scores documents against a query.
+    Rerank,
+}
+
 /// What a sound model file says about itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Header {
@@ -89,6 +100,17 @@ pub struct Header {
     pub parameters: u64,
     /// Files the model consists of.
     pub part_count: u64,
+}
+
+impl Header {
+    /// What the model was made for. A chat model can make vectors too, if asked to.
+    pub fn purpose(&self) -> Purpose {
+        match self.pooling {
+            Some(Pooling::Rank) => Purpose::Rerank,
+            None | Some(Pooling::None) if self.causal => Purpose::Chat,
+            _ => Purpose::Embed,
+        }
+    }
 }
 
 /// Checks the model at `path` and, where it is split, all its parts. Takes milliseconds; reads headers only.

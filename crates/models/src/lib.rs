@@ -5,6 +5,7 @@
 //!
 //! Nothing here is async; callers on an async runtime wrap each call in `spawn_blocking`.
 
+pub mod embedder;
 pub mod error;
 pub mod fingerprint;
 pub mod gguf;
@@ -13,7 +14,7 @@ pub mod starter;
 
 pub use error::{Error, Result};
 pub use fingerprint::fingerprint;
-pub use gguf::{Header, Pooling, validate_file, validate_prefix};
+pub use gguf::{Header, Pooling, Purpose, validate_file, validate_prefix};
 pub use library::{Library, ListReport, ModelFile, Source};
 
 /// Bytes as hexadecimal digits.

@@ -14,7 +14,7 @@ use std::time::SystemTime;
 use self::scan::FoundFile;
 use crate::error::{Error, Result};
 use crate::gguf::{Header, validate_file};
-use crate::starter;
+use crate::{embedder, starter};
 
 /// Where a model comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,10 +42,16 @@ pub struct ModelFile {
     pub header: Result<Arc<Header>>,
 }
 
+/// The models inside the app: name, title and file name.
+const BUNDLED: [(&str, &str, &str); 2] = [
+    (starter::NAME, starter::TITLE, starter::FILE_NAME),
+    (embedder::NAME, embedder::TITLE, embedder::FILE_NAME),
+];
+
 /// The models found, and what could not be looked into.
 #[derive(Debug, Clone, Default)]
 pub struct ListReport {
-    /// The starter model first, the others by name.
+    /// The models inside the app first, the others by name.
     pub models: Vec<ModelFile>,
     /// Folders that could not be read. A missing folder is none of them.
     pub problems: Vec<Error>,
@@ -68,7 +74,7 @@ pub struct Library {
 }
 
 impl Library {
-    /// `bundled_dirs` are searched for the starter model in this order and the first that has it wins; `own_dir` is the user's.
+    /// `bundled_dirs` are searched for each bundled model in this order and the first that has it wins; `own_dir` is the user's.
     pub fn new(bundled_dirs: Vec<PathBuf>, own_dir: PathBuf) -> Self {
         Self {
             bundled_dirs,
@@ -81,11 +87,14 @@ impl Library {
     pub fn list(&self) -> ListReport {
         let mut report = ListReport::default();
         let mut fresh = HashMap::new();
-        if let Some(found) = self.starter_file() {
+        for (name, title, file_name) in BUNDLED {
+            let Some(found) = self.bundled_file(file_name) else {
+                continue;
+            };
             let header = self.header(&found, &mut fresh);
             report.models.push(ModelFile {
-                name: starter::NAME.to_owned(),
-                title: starter::TITLE.to_owned(),
+                name: name.to_owned(),
+                title: title.to_owned(),
                 path: found.path,
                 size_bytes: found.size_bytes,
                 source: Source::Bundled,
@@ -93,7 +102,7 @@ impl Library {
             });
         }
         let found = scan::scan(&self.own_dir, &mut report.problems);
-        let mut taken = names::Taken::with(starter::NAME);
+        let mut taken = names::Taken::with(BUNDLED.map(|(name, ..)| name));
         for file in found {
             let header = self.header(&file, &mut fresh);
             let title = header
@@ -147,10 +156,10 @@ impl Library {
         }
     }
 
-    fn starter_file(&self) -> Option<FoundFile> {
+    fn bundled_file(&self, file_name: &str) -> Option<FoundFile> {
         self.bundled_dirs
             .iter()
-            .find_map(|folder| scan::look_at(&folder.join(starter::FILE_NAME)))
+            .find_map(|folder| scan::look_at(&folder.join(file_name)))
     }
 
     fn header(

@@ -173,6 +173,15 @@ export type MessageStatus = "complete" | "streaming" |
 /**  The program or the engine ended while it was being written. */
 "interrupted" | "failed";
 
+/**  What a model can be used for. */
+export type ModelPurpose = 
+/**  It answers. */
+"chat" | 
+/**  It turns texts into vectors. */
+"embed" | 
+/**  It scores documents against a query. */
+"rerank";
+
 /**  Where a model came from. */
 export type ModelSource = 
 /**  It is part of Hearth. */
@@ -189,6 +198,8 @@ export type ModelSummary = {
 	/**  Context length the model was trained with, in tokens. */
 	contextTokens: number | null,
 	source: ModelSource,
+	/**  Absent when the file could not be read. */
+	purpose: ModelPurpose | null,
 	/**  Why it cannot be used. */
 	problem: IpcError | null,
 };

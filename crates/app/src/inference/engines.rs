@@ -3,10 +3,11 @@
 use std::io;
 use std::sync::Arc;
 
+use hearth_engine::embed::fake::FakeEncoder;
 use hearth_engine::fake::Fake;
 use hearth_engine::local::Local;
 use hearth_engine::supervisor::{Launch, Supervisor};
-use hearth_engine::{Engine, LoadSpec};
+use hearth_engine::{Engine, LoadSpec, Purpose};
 
 /// Starts an engine for a model file.
 pub trait Engines: Send + Sync + 'static {
@@ -36,7 +37,10 @@ impl Engines for FakeEngines {
         Ok(if self.in_child {
             Supervisor::start(Launch::this_executable()?.fake(), spec)
         } else {
-            Local::start(|| Ok(Fake::new(16_384)))
+            match spec.purpose {
+                Purpose::Generate => Local::start(|| Ok(Fake::new(16_384))),
+                purpose => Local::start_encoder(move || Ok(FakeEncoder::new(purpose, 256))),
+            }
         })
     }
 }

@@ -41,6 +41,7 @@ impl Costs {
                 weights_bytes: 0,
                 parameters: 0,
                 threads: 1,
+                encoder: None,
             },
             template: Template::new(None, "", ""),
             start: Instant::now(),

@@ -2,6 +2,7 @@
 //! model where only llama.cpp shows the truth.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // A test may stop anywhere and say why.
 
+mod embed;
 mod faults;
 mod starter;
 mod streams;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         .into_iter()
         .chain(starter::trials())
         .chain(streams::trials())
+        .chain(embed::trials())
         .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -34,8 +34,8 @@ pub(super) fn slug(stem: &str) -> String {
 pub(super) struct Taken(HashSet<String>);
 
 impl Taken {
-    pub(super) fn with(name: &str) -> Self {
-        Self(HashSet::from([name.to_owned()]))
+    pub(super) fn with<const N: usize>(names: [&str; N]) -> Self {
+        Self(HashSet::from(names.map(str::to_owned)))
     }
 
     /// `name`, or the first of `name-2`, `name-3` … that is free.
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn names_are_unique() {
-        let mut taken = Taken::with("starter");
+        let mut taken = Taken::with(["starter"]);
         let names = ["a", "a", "a-2", "a", "starter"].map(|name| taken.take(name));
         assert_eq!(names, ["a", "a-2", "a-2-2", "a-3", "starter-2"]);
     }

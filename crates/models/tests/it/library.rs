@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use hearth_models::{Error, Library, Source, starter};
+use hearth_models::{Error, Library, Source, embedder, starter};
 
 use super::builder::*;
 
@@ -27,6 +27,7 @@ fn lists_what_is_there() {
     let home = tempfile::tempdir().unwrap();
     let (bundled, own) = (home.path().join("bundled"), home.path().join("models"));
     write(&bundled, starter::FILE_NAME, &Model::sound());
+    write(&bundled, embedder::FILE_NAME, &Model::sound());
     write(&bundled, "other.gguf", &Model::sound());
     write(&own, "My Model.Q4_K_M.gguf", &Model::sound());
     write(&own, "my-model.q4_k_m.GGUF", &Model::sound());
@@ -34,6 +35,7 @@ fn lists_what_is_there() {
     write(&own, "folder/deeper/not-seen.gguf", &Model::sound());
     write(&own, ".hidden.gguf", &Model::sound());
     write(&own, "starter.gguf", &Model::sound());
+    write(&own, "embedder.gguf", &Model::sound());
     fs::write(own.join("notes.txt"), "no model").unwrap();
     fs::write(own.join("damaged.gguf"), "GGUF").unwrap();
     fs::create_dir(own.join("folder.gguf")).unwrap();
@@ -50,7 +52,9 @@ fn lists_what_is_there() {
         listed,
         [
             "starter",
+            "embedder",
             "damaged",
+            "embedder-2",
             "inside",
             "my-model.q4_k_m",
             "my-model.q4_k_m-2",
@@ -61,13 +65,17 @@ fn lists_what_is_there() {
         (report.models[0].source, report.models[0].title.as_str()),
         (Source::Bundled, starter::TITLE)
     );
+    assert_eq!(
+        (report.models[1].source, report.models[1].title.as_str()),
+        (Source::Bundled, embedder::TITLE)
+    );
     assert!(matches!(
-        report.models[1].header,
+        report.models[2].header,
         Err(Error::Truncated { .. })
     ));
-    assert_eq!(report.models[2].title, "Tiny");
+    assert_eq!(report.models[4].title, "Tiny");
     assert_eq!(
-        report.models[2].size_bytes,
+        report.models[4].size_bytes,
         Model::sound().build().len() as u64
     );
 }

@@ -1,9 +1,9 @@
 //! Sound files are accepted and read right: made-up ones, split ones and the real starter model.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use hearth_models::{Error, Pooling, starter, validate_file, validate_prefix};
+use hearth_models::{Error, Pooling, Purpose, embedder, starter, validate_file, validate_prefix};
 
 use super::builder::*;
 
@@ -248,4 +248,43 @@ fn the_starter_model_has_its_hash() {
         return;
     }
     starter::verify_sha256(&path).unwrap();
+}
+
+/// The embedding model as `scripts/make-embedder` writes it. The build needs it, so it is never skipped where that ran.
+#[test]
+fn the_embedding_model() {
+    let Some(starter) = starter_file() else {
+        return;
+    };
+    let path = starter.with_file_name(embedder::FILE_NAME);
+    let header = validate_file(&path).unwrap();
+    assert_eq!(
+        (header.architecture.as_str(), header.quantisation),
+        ("bert", Some("F16"))
+    );
+    assert_eq!(
+        (
+            header.context_length,
+            header.block_count,
+            header.embedding_length
+        ),
+        (512, 6, 384)
+    );
+    assert_eq!(
+        (header.causal, header.pooling),
+        (false, Some(Pooling::Mean))
+    );
+    assert_eq!(header.purpose(), Purpose::Embed);
+    assert_eq!(validate_file(&starter).unwrap().purpose(), Purpose::Chat);
+    let size = std::fs::metadata(&path).unwrap().len();
+    assert_eq!(size, embedder::SIZE_BYTES);
+    if !cfg!(debug_assertions) {
+        assert_eq!(sha256(&path), embedder::SHA256);
+    }
+}
+
+fn sha256(path: &Path) -> String {
+    use sha2::Digest;
+    let hash = sha2::Sha256::digest(std::fs::read(path).unwrap());
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
+use hearth_engine::embed::Task;
 use hearth_engine::{
     Cancel, Engine, Error as EngineError, Event, Generation, Message, ModelInfo, Role, State,
 };
@@ -30,11 +31,12 @@ impl Engine for Scripted {
         self.state.subscribe()
     }
 
+    fn encode(&self, _: Task) -> Generation {
+        self.accept()
+    }
+
     fn generate(&self, _: Request) -> Generation {
-        let (sender, events) = mpsc::unbounded_channel();
-        self.requests.lock().unwrap().push(sender);
-        let cancel = Cancel::new(|| {});
-        Generation { events, cancel }
+        self.accept()
     }
 
     fn limit(&self, limits: Limits) {
@@ -50,6 +52,13 @@ impl Engine for Scripted {
 }
 
 impl Scripted {
+    fn accept(&self) -> Generation {
+        let (sender, events) = mpsc::unbounded_channel();
+        self.requests.lock().unwrap().push(sender);
+        let cancel = Cancel::new(|| {});
+        Generation { events, cancel }
+    }
+
     fn ready(&self) {
         let info = ModelInfo {
             context_tokens: 4096,
@@ -58,6 +67,7 @@ impl Scripted {
             weights_bytes: 0,
             parameters: 0,
             threads: 1,
+            encoder: None,
         };
         self.state.send_replace(State::Ready { info, active: 0 });
     }
