@@ -108,6 +108,9 @@ pub trait Backend {
     /// Names everything besides the weights that the bytes of [`Backend::export`] depend on.
     fn state_layout(&self) -> String;
 
+    /// How many bytes [`Backend::export`] would give, or 0 when it cannot.
+    fn export_bytes(&self, sequence: Sequence) -> u64;
+
     /// The KV entries of a sequence as bytes; `None` when the model cannot give them.
     fn export(&mut self, sequence: Sequence) -> Option<Vec<u8>>;
 

@@ -1,14 +1,26 @@
 //! The KV cache as the scheduler sees it: sequences in use, and idle ones that are kept because a later prompt may begin like them.
 //!
-//! Keeps the model's cache and the [`Tree`] that describes it in step; nobody else changes either.
+//! Keeps the model's cache and the [`Tree`] that describes it in step; nobody else changes either. What idle sequences hold beyond
+//! a little goes to a [`Stash`] when a stream begins that has no use for it.
+
+mod stash;
 
 use crate::backend::{Backend, Input, Reuse, Sequence, Token};
+use crate::kvstore::{Saved, WORTH_TOKENS};
 use crate::prefix::{Tree, bit, common};
+
+pub use self::stash::STASH_BYTES;
+use self::stash::{Stash, Stashed};
 
 /// Fewest tokens that are taken off an idle sequence at once, so that a stream in need does not cut at every step.
 const CUT_TOKENS: usize = 128;
 /// Stands for a position that is no longer what its token says. Tokens of a vocabulary are not negative.
 const NO_TOKEN: Token = -1;
+/// Idle positions may take this part of the weights' bytes before they are stashed: reading either takes the same time, so a token
+/// gets slower by no more than about that.
+const IDLE_PART: u64 = 32;
+/// Idle positions that are never worth a copy.
+const FEW_CELLS: usize = 128;
 
 /// See the module text.
 pub struct Cache {
@@ -16,6 +28,11 @@ pub struct Cache {
     free: Vec<Sequence>,
     /// Least recently used first.
     idle: Vec<Idle>,
+    stash: Stash,
+    /// Of the model, in bytes.
+    weights: u64,
+    /// Bytes of one position of one sequence; 0 before that was asked for.
+    cell_bytes: u64,
     /// Positions over all sequences.
     capacity: usize,
     reuse: Reuse,
@@ -37,6 +54,9 @@ impl Cache {
             tree: Tree::new(sequences),
             free: (0..sequences).rev().collect(),
             idle: Vec::new(),
+            stash: Stash::default(),
+            weights: backend.info().weights_bytes,
+            cell_bytes: 0,
             capacity: backend.cells(),
             reuse: backend.reuse(),
             shifts: 0,
@@ -91,6 +111,80 @@ impl Cache {
                 .then_some((held.len(), Some(idle.sequence)))
         });
         whole.max_by_key(|(length, _)| *length).unwrap_or((0, None))
+    }
+
+    /// Fills a stream's empty sequence from the stash, when that has a good deal more of `tokens` than any sequence.
+    pub fn recall(&mut self, backend: &mut dyn Backend, sequence: Sequence, tokens: &[Token]) {
+        let (held, _) = self.tree.longest(tokens);
+        let Some((length, entry)) = self.stash.longest(tokens) else {
+            return;
+        };
+        if length < held + WORTH_TOKENS {
+            return;
+        }
+        let Stashed {
+            tokens: all, state, ..
+        } = entry.clone();
+        if self.import(backend, sequence, &all, &state) {
+            self.truncate(backend, sequence, length);
+        }
+    }
+
+    /// Moves idle sequences to the stash, the least recently used first, until few positions are left that no stream uses.
+    pub fn stash_idle(&mut self, backend: &mut dyn Backend) {
+        if self.reuse == Reuse::Whole {
+            return;
+        }
+        let mut at = 0;
+        while at < self.idle.len() && self.idle_cells() > self.idle_limit() {
+            if !self.stash_one(backend, at) {
+                at += 1;
+            }
+        }
+    }
+
+    /// Moves one idle sequence to the stash; `false` when that gains nothing or cannot be.
+    fn stash_one(&mut self, backend: &mut dyn Backend, at: usize) -> bool {
+        let Idle {
+            sequence, unsaved, ..
+        } = self.idle[at];
+        let own = self.tree.exclusive(sequence);
+        if own == 0 {
+            return false;
+        }
+        let tokens = self.tree.tokens(sequence);
+        // A short end is computed again sooner than all before it is copied.
+        if unsaved || (own >= WORTH_TOKENS && !self.stash.holds(&tokens)) {
+            let bytes = backend.export_bytes(sequence);
+            self.cell_bytes = (bytes / tokens.len() as u64).max(1);
+            let cap = STASH_BYTES.min(self.cell_bytes * self.capacity as u64);
+            if bytes > cap || self.idle_cells() <= self.idle_limit() {
+                return false;
+            }
+            let Some(state) = backend.export(sequence) else {
+                return false;
+            };
+            let conversation = self.idle[at].conversation.take();
+            let new = Stashed {
+                tokens,
+                state,
+                conversation,
+                unsaved,
+            };
+            self.stash.put(new, cap);
+        }
+        self.forget_idle(backend, at);
+        true
+    }
+
+    /// Positions that only idle sequences hold.
+    fn idle_cells(&self) -> usize {
+        self.used() - (self.capacity.saturating_sub(self.available()))
+    }
+
+    fn idle_limit(&self) -> usize {
+        let cells = (self.weights / IDLE_PART).checked_div(self.cell_bytes);
+        cells.map_or(FEW_CELLS, |cells| FEW_CELLS.max(cells as usize))
     }
 
     /// How many positions the streams could have if everything idle went.
@@ -242,6 +336,9 @@ impl Cache {
         for idle in &mut self.idle {
             idle.unsaved &= idle.conversation != conversation;
         }
+        for stashed in self.stash.iter_mut() {
+            stashed.unsaved &= stashed.conversation != conversation;
+        }
         self.idle.push(Idle {
             sequence,
             unsaved: conversation.is_some(),
@@ -249,21 +346,30 @@ impl Cache {
         });
     }
 
-    /// A conversation that is not on disk yet, with its tokens. It counts as saved from now on.
-    pub fn next_unsaved(&mut self) -> Option<(Sequence, String, Vec<Token>)> {
+    /// A conversation that is not on disk yet, with its state where it is worth to be kept. It counts as saved from now on.
+    pub fn next_unsaved(&mut self, backend: &mut dyn Backend) -> Option<(String, Option<Saved>)> {
+        if let Some(stashed) = self.stash.iter_mut().find(|stashed| stashed.unsaved) {
+            stashed.unsaved = false;
+            let Stashed { tokens, state, .. } = stashed.clone();
+            return Some((stashed.conversation.clone()?, Some(Saved { tokens, state })));
+        }
         let idle = self.idle.iter_mut().find(|idle| idle.unsaved)?;
         idle.unsaved = false;
         let tokens = self.tree.tokens(idle.sequence);
-        Some((idle.sequence, idle.conversation.clone()?, tokens))
+        let state = (tokens.len() >= WORTH_TOKENS).then(|| backend.export(idle.sequence));
+        let saved = state.flatten().map(|state| Saved { tokens, state });
+        Some((idle.conversation.clone()?, saved))
     }
 
     /// Whether [`Cache::next_unsaved`] has something.
     pub fn has_unsaved(&self) -> bool {
-        self.idle.iter().any(|idle| idle.unsaved)
+        let mut stashed = self.stash.iter();
+        stashed.any(|stashed| stashed.unsaved) || self.idle.iter().any(|idle| idle.unsaved)
     }
 
     /// Drops everything that no stream uses.
     pub fn clear_idle(&mut self, backend: &mut dyn Backend) {
+        self.stash.clear();
         while !self.idle.is_empty() {
             self.forget_idle(backend, 0);
         }

@@ -201,6 +201,10 @@ impl Backend for Fake {
         "fake".into()
     }
 
+    fn export_bytes(&self, _sequence: Sequence) -> u64 {
+        16
+    }
+
     fn export(&mut self, _sequence: Sequence) -> Option<Vec<u8>> {
         Some(vec![0; 16])
     }

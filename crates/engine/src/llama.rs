@@ -432,6 +432,10 @@ impl Backend for Llama<'_> {
         )
     }
 
+    fn export_bytes(&self, sequence: Sequence) -> u64 {
+        state::export_bytes(&self.context, sequence as i32) as u64
+    }
+
     fn export(&mut self, sequence: Sequence) -> Option<Vec<u8>> {
         state::export(&self.context, sequence as i32)
     }

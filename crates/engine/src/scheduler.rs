@@ -306,6 +306,9 @@ impl<'a> Scheduler<'a> {
             return (self.emit)(id, Event::Failed(Error::Backend { reason }));
         };
         let mut stream = Stream::new(waiting, prepared, slot, sequence);
+        self.cache.recall(self.backend, sequence, stream.to_read());
+        self.cache.adopt(self.backend, sequence, stream.to_read());
+        self.cache.stash_idle(self.backend);
         self.look_on_disk(&mut stream);
         self.streams.push(stream);
     }
@@ -315,8 +318,6 @@ impl<'a> Scheduler<'a> {
         let (Some(store), Some(conversation)) = (&self.store, &stream.request.conversation) else {
             return;
         };
-        self.cache
-            .adopt(self.backend, stream.sequence, stream.to_read());
         let cached = self.cache.length(stream.sequence);
         if stream.tokens.len() >= cached + WORTH_TOKENS {
             stream.restoring = true;
@@ -388,14 +389,12 @@ impl<'a> Scheduler<'a> {
         let Some(store) = &self.store else {
             return false;
         };
-        let Some((sequence, conversation, tokens)) = self.cache.next_unsaved() else {
+        let Some((conversation, saved)) = self.cache.next_unsaved(self.backend) else {
             return false;
         };
-        if tokens.len() >= WORTH_TOKENS
-            && let Some(state) = self.backend.export(sequence)
-            && (state.len() as u64) <= store.cap_bytes().min(most_bytes)
-        {
-            store.save(conversation, Saved { tokens, state });
+        let most = store.cap_bytes().min(most_bytes);
+        if let Some(saved) = saved.filter(|saved| saved.state.len() as u64 <= most) {
+            store.save(conversation, saved);
         }
         true
     }

@@ -5,9 +5,11 @@
 use hearth_engine::{KvType, LoadSpec};
 use hearth_models::Header;
 
-/// Weights and KV cache together, in bytes. Compute buffers are not counted; [`super::room::Space`] leaves room for them.
+/// Weights, KV cache and the copies of idle parts of it together, in bytes. Compute buffers are not counted; [`super::room::Space`] leaves room for them.
 pub(super) fn bytes(file_bytes: u64, header: &Header, spec: &LoadSpec) -> u64 {
-    file_bytes.saturating_add(kv_bytes(header, spec))
+    let kv = kv_bytes(header, spec);
+    let copies = kv.min(hearth_engine::cache::STASH_BYTES);
+    file_bytes.saturating_add(kv).saturating_add(copies)
 }
 
 /// For each layer one key and one value of every KV head for every position (`llama_kv_cache` of llama.cpp: tensors of
@@ -72,7 +74,9 @@ mod tests {
     fn weights_and_kv_cache_are_counted() {
         let mut spec = LoadSpec::new("m");
         // 30 layers × 3 heads × (64 + 64) elements × 8192 positions × 2 bytes.
-        assert_eq!(bytes(1000, &header(), &spec), 1000 + 180 * 1024 * 1024);
+        assert_eq!(kv_bytes(&header(), &spec), 180 * 1024 * 1024);
+        // As much again for copies, which is less than the most that they may take.
+        assert_eq!(bytes(1000, &header(), &spec), 1000 + 360 * 1024 * 1024);
         spec.kv_type = KvType::Q8_0;
         assert_eq!(kv_bytes(&header(), &spec), 180 * 1024 * 1024 * 17 / 32);
         spec.context_tokens = Some(4096);

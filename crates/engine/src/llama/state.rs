@@ -4,10 +4,15 @@
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::session::LlamaStateSeqFlags;
 
+/// How many bytes [`export`] would give; found out without copying any.
+pub(super) fn export_bytes(context: &LlamaContext, sequence: i32) -> usize {
+    context.state_seq_get_size_ext(sequence, LlamaStateSeqFlags::empty())
+}
+
 /// The entries of a sequence; `None` when there are none.
 pub(super) fn export(context: &LlamaContext, sequence: i32) -> Option<Vec<u8>> {
     let flags = LlamaStateSeqFlags::empty();
-    let mut bytes = vec![0; context.state_seq_get_size_ext(sequence, flags)];
+    let mut bytes = vec![0; export_bytes(context, sequence)];
     // SAFETY: the buffer has the size that llama.cpp has just asked for, and nothing is computed in between.
     let written = unsafe { context.state_seq_get_data_ext(bytes.as_mut_ptr(), sequence, flags) };
     (written == bytes.len() && written > 0).then_some(bytes)

@@ -9,7 +9,7 @@ use crate::backend::{Input, Reuse, Sequence, Token};
 use crate::template::Template;
 use crate::{ModelInfo, Sampling};
 
-/// Milliseconds of any step, of one more token in it, and of one more position that is looked at.
+/// Milliseconds of any step, and of one more token in it.
 const STEP_MS: f64 = 10.0;
 const TOKEN_MS: f64 = 1.5;
 
@@ -29,6 +29,8 @@ struct Costs {
     /// What each slot samples next, made from all it was shown, so that a wrong KV cache shows in the text.
     last_batch: Vec<Token>,
     computed: usize,
+    /// Most cells that were in use at the same time.
+    peak: usize,
 }
 
 impl Costs {
@@ -53,6 +55,7 @@ impl Costs {
             free: (0..cells).collect(),
             last_batch: Vec::new(),
             computed: 0,
+            peak: 0,
         }
     }
 
@@ -183,6 +186,7 @@ impl Backend for Costs {
             self.last_batch.push(next_token(hash));
         }
         self.computed += batch.len();
+        self.peak = self.peak.max(self.used());
         self.clock_ms += STEP_MS + TOKEN_MS * batch.len() as f64;
         Ok(())
     }
@@ -205,12 +209,30 @@ impl Backend for Costs {
         String::new()
     }
 
-    fn export(&mut self, _: Sequence) -> Option<Vec<u8>> {
-        None
+    fn export_bytes(&self, sequence: Sequence) -> u64 {
+        8 * self.sequences[sequence as usize].len() as u64
     }
 
-    fn import(&mut self, _: Sequence, _: &[u8], _: usize) -> bool {
-        false
+    fn export(&mut self, sequence: Sequence) -> Option<Vec<u8>> {
+        let cells = self.sequences[sequence as usize].iter();
+        let bytes: Vec<u8> = cells.flat_map(|cell| cell.hash.to_le_bytes()).collect();
+        (!bytes.is_empty()).then_some(bytes)
+    }
+
+    fn import(&mut self, sequence: Sequence, state: &[u8], length: usize) -> bool {
+        assert!(self.sequences[sequence as usize].is_empty());
+        let (hashes, _) = state.as_chunks::<8>();
+        assert_eq!(hashes.len(), length);
+        if length > self.free.len() {
+            return false;
+        }
+        for hash in hashes {
+            let number = self.free.pop().unwrap();
+            self.owners[number] = 1;
+            let hash = u64::from_le_bytes(*hash);
+            self.sequences[sequence as usize].push(Cell { number, hash });
+        }
+        true
     }
 
     fn set_threads(&mut self, threads: u32) -> Result<(), Error> {
@@ -462,6 +484,25 @@ fn a_shared_beginning_is_computed_once() {
             .count(),
         3
     );
+}
+
+#[test]
+fn idle_text_slows_nobody_and_comes_back() {
+    let mut costs = Costs::new(2000, 8000, Reuse::Prefix);
+    let chats = ["a", "b", "c"].map(|name| name.repeat(900));
+    let mut work = Vec::new();
+    for round in 0..3 {
+        for (i, chat) in (0..).zip(&chats) {
+            let request = request(&format!("{chat}{}", "?".repeat(round)), 8, Priority::Api);
+            let id = round as u64 * 10 + i;
+            work.push((id as f64 * 5000.0, Work::Generate { id, request }));
+        }
+    }
+    let seen = simulate(&mut costs, 4, work);
+    assert!(costs.peak < 1100, "{} cells", costs.peak);
+    let again = seen.iter().filter(|(id, _)| **id >= 10);
+    let cached: Vec<u32> = again.map(|(_, one)| one.cached).collect();
+    assert!(cached.iter().all(|cached| *cached >= 899), "{cached:?}");
 }
 
 #[test]
