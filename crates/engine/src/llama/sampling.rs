@@ -71,6 +71,10 @@ impl Chain {
     /// An error ends the answer: the constraint cannot be followed further.
     pub fn sample(&mut self, context: &LlamaContext, index: i32) -> Result<Token, Error> {
         let token = match &mut self.guide {
+            // llama.cpp would first make a list of the whole vocabulary.
+            None if self.greedy => {
+                largest(context.get_logits_ith(index)).ok_or_else(nothing_to_choose)?
+            }
             // Also feeds the token to the penalties.
             None => self.sampler.sample(context, index).0,
             Some(guide) => {
@@ -119,11 +123,27 @@ impl Chain {
                 candidates.selected_token()
             }
         };
-        let token = chosen.ok_or_else(|| Error::Backend {
-            reason: "the constraint left no token to choose from".into(),
-        })?;
+        let token = chosen.ok_or_else(nothing_to_choose)?;
         self.sampler.accept(token);
         Ok(token.0)
+    }
+}
+
+/// The token with the largest logit, the first one of several.
+fn largest(logits: &[f32]) -> Option<Token> {
+    let mut best = None;
+    let mut most = f32::NEG_INFINITY;
+    for (token, logit) in (0..).zip(logits) {
+        if *logit > most {
+            (best, most) = (Some(token), *logit);
+        }
+    }
+    best
+}
+
+fn nothing_to_choose() -> Error {
+    Error::Backend {
+        reason: "there was no token left to choose from".into(),
     }
 }
 

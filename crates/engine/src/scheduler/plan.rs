@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Scheduler;
+use super::budget::WIDE;
 use super::draft::Drafts;
 use super::stream::Stream;
 use crate::Priority;
@@ -11,8 +12,6 @@ use crate::cache::shared;
 
 /// Fewest tokens for which a stream waits until another one has computed them.
 const WORTH_WAITING_TOKENS: usize = 16;
-/// See [`Scheduler::piece`].
-const SMALL_BATCH: usize = 64;
 /// Room beyond its own tokens that a parked stream needs to go on.
 const UNPARK_TOKENS: usize = 64;
 /// Steps that the others compute before a parked stream is tried again.
@@ -179,7 +178,7 @@ impl Scheduler<'_> {
 
     /// How many of at most `most` tokens of a prompt to read now.
     ///
-    /// llama.cpp computes attention in another way for less than [`SMALL_BATCH`] tokens, which changes the last digits. So when
+    /// llama.cpp computes attention in another way for less than [`WIDE`] tokens, which changes the last digits. So when
     /// no stream runs beside it a prompt is not cut so that a small rest is left, and greedy text is that of a plain loop.
     /// `spare` is what the batch could hold beyond that; `None` when streams run.
     fn piece(&self, at: usize, most: usize, spare: Option<usize>) -> usize {
@@ -187,8 +186,8 @@ impl Scheduler<'_> {
         let remaining = s.tokens.len() - self.cache.length(s.sequence);
         let rest = remaining.saturating_sub(most);
         match spare {
-            Some(_) if rest == 0 || rest >= SMALL_BATCH => most,
-            Some(_) if most >= 2 * SMALL_BATCH => remaining - SMALL_BATCH,
+            Some(_) if rest == 0 || rest >= WIDE => most,
+            Some(_) if most >= 2 * WIDE => remaining - WIDE,
             Some(spare) => remaining.min(spare),
             None => most,
         }
