@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hearth_engine::embed::Task;
 use hearth_engine::supervisor::{Launch, Supervisor};
 use hearth_engine::{
     Engine, Event, Generation, Limits, LoadSpec, Message, Priority, Request, Role, Sampling, State,
@@ -114,6 +115,10 @@ impl Child {
 
     pub(crate) fn generate(&self, request: Request) -> Generation {
         self.0.generate(request)
+    }
+
+    pub(crate) fn encode(&self, task: Task) -> Generation {
+        self.0.encode(task)
     }
 
     /// Sends a request and waits for all of the answer.

@@ -5,7 +5,7 @@
 //! llama.cpp. Both sides tokenise and normalise within the measured time.
 
 use std::num::NonZeroU32;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -33,13 +33,8 @@ const SINGLES: usize = 100;
 
 /// Texts per second to those of the bare loop, and how long a single short text takes.
 pub(crate) fn vectors(report: &mut Report, runtime: &Runtime, threads: u32, rounds: usize) {
-    let model = super::starter().with_file_name("all-MiniLM-L6-v2.F16.gguf");
-    assert!(
-        model.exists(),
-        "{} is missing; `make model` makes it",
-        model.display()
-    );
-    let child = runtime.block_on(start(&model, threads));
+    let model = model();
+    let child = runtime.block_on(start(threads));
     let embed = |request| timed(|| runtime.block_on(child.embed(request)).unwrap());
     let mut pairs = Vec::new();
     with_model(&model, threads, |bare| {
@@ -102,8 +97,19 @@ fn texts(round: usize) -> Vec<String> {
         .collect()
 }
 
-async fn start(model: &Path, threads: u32) -> Arc<Supervisor> {
-    let mut spec = LoadSpec::new(model);
+fn model() -> PathBuf {
+    let model = super::starter().with_file_name("all-MiniLM-L6-v2.F16.gguf");
+    assert!(
+        model.exists(),
+        "{} is missing; `make model` makes it",
+        model.display()
+    );
+    model
+}
+
+/// The embedding model in a child process.
+pub(crate) async fn start(threads: u32) -> Arc<Supervisor> {
+    let mut spec = LoadSpec::new(model());
     (spec.purpose, spec.threads) = (Purpose::Embed, Some(threads));
     let engine = Supervisor::start(Launch::this_executable().unwrap(), spec);
     let _ = engine

@@ -3,26 +3,51 @@
 
 use std::time::{Duration, Instant};
 
-use hearth_engine::{Event, Limits, Request};
+use hearth_engine::embed::Task;
+use hearth_engine::supervisor::Supervisor;
+use hearth_engine::{Engine, Event, Generation, Limits, Request};
 use serde_json::{Value, json};
 
 use super::child::Child;
 use super::report::{Must, Report};
 
-/// An answer that takes longer than this counts as a hang.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// An answer that takes longer than this is cancelled; one that does not end within as much again counts as a hang.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Requests in flight.
 const AT_ONCE: usize = 6;
 
-/// Sends random requests for `seconds`; the seed brings a run back.
-pub(crate) async fn fuzz(report: &mut Report, child: &Child, seconds: u64, seed: u64) {
+/// Sends random requests for `seconds` to a model that writes text and to one that makes vectors; the seed brings a run back.
+pub(crate) async fn fuzz(
+    report: &mut Report,
+    child: &Child,
+    encoder: &Supervisor,
+    seconds: u64,
+    seed: u64,
+) {
     let mut random = Random(fastrand::Rng::with_seed(seed));
     let started = Instant::now();
-    let process = child.process();
+    let processes = || (child.process(), encoder.child_id());
+    let process = processes();
     let (mut sent, mut refused, mut failed) = (0_u64, 0_u64, 0_u64);
     while started.elapsed() < Duration::from_secs(seconds) {
         let mut running = Vec::new();
         for _ in 0..random.0.usize(1..=AT_ONCE) {
+            if random.0.u8(..) < 60 {
+                let body = random.task();
+                let Ok(task) = serde_json::from_value::<Task>(body.clone()) else {
+                    refused += 1;
+                    continue;
+                };
+                sent += 1;
+                // Now and then the wrong model is asked.
+                let generation = if random.0.u8(..) < 20 {
+                    child.encode(task)
+                } else {
+                    encoder.encode(task)
+                };
+                running.push((body, random.0.u8(..), generation));
+                continue;
+            }
             let body = random.request();
             // What is no request at all does not reach the child.
             let Ok(request) = serde_json::from_value::<Request>(body.clone()) else {
@@ -34,43 +59,75 @@ pub(crate) async fn fuzz(report: &mut Report, child: &Child, seconds: u64, seed:
         }
         if random.0.u8(..) < 20 {
             child.limit(random.limits());
+            encoder.limit(random.limits());
         }
-        for (body, fate, mut generation) in running {
+        for (body, fate, generation) in running {
             if fate < 40 {
                 continue;
             }
-            let end = tokio::time::timeout(PATIENCE, async {
-                while let Some(event) = generation.events.recv().await {
-                    if fate < 80 {
-                        generation.cancel.cancel();
-                    }
-                    if event.is_last() {
-                        return Some(event);
-                    }
-                }
-                None
-            });
-            match end.await {
-                Ok(Some(Event::Failed(error))) => {
-                    failed += 1;
-                    let died = child.process() != process;
-                    assert!(!died, "the child died: {error}\n{body}");
-                }
-                Ok(Some(_)) => {}
-                Ok(None) => panic!("no last event for {body}"),
-                Err(late) => panic!("{late}: no answer within {PATIENCE:?} to {body}"),
+            if let Event::Failed(error) = last_event(&body, fate < 80, generation).await {
+                failed += 1;
+                let died = processes() != process;
+                assert!(!died, "a child died: {error}\n{body}");
             }
         }
     }
-    assert_eq!(child.process(), process, "the child is the same");
+    assert_eq!(processes(), process, "the children are the same");
     let alive = child.ask(super::child::greedy("still there", 4)).await;
     report.row("hostile requests that ended the engine", "", 0.0, &Must::AtMost(0.0), &format!("{sent} sent, {failed} refused by the engine, {refused} by the protocol, {seconds} s, seed {seed}"));
     report.note("answer after them", "ms", alive.total_ms());
 }
 
+/// How a request ended that is perhaps cancelled after its first event.
+async fn last_event(body: &Value, cancel: bool, mut generation: Generation) -> Event {
+    let mut until = Instant::now() + PATIENCE;
+    let mut patient = true;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        match tokio::time::timeout(left, generation.events.recv()).await {
+            Ok(Some(event)) if event.is_last() => return event,
+            Ok(Some(_)) if cancel => generation.cancel.cancel(),
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("no last event for {body}"),
+            Err(_) if patient => {
+                generation.cancel.cancel();
+                patient = false;
+                until += PATIENCE;
+            }
+            Err(late) => panic!("{late}: no end of {body}"),
+        }
+    }
+}
+
 struct Random(fastrand::Rng);
 
 impl Random {
+    fn task(&mut self) -> Value {
+        let lengths = [0, 1, 20, 200, 20_000];
+        let texts: Vec<String> = (0..self.0.usize(0..12))
+            .map(|_| {
+                let length = lengths[self.0.usize(0..lengths.len())];
+                self.text(length)
+            })
+            .collect();
+        let priority = self.pick(&[json!("interactive"), json!("api"), json!("background")]);
+        if self.0.u8(..) < 30 {
+            let query = self.text(20);
+            return json!({ "kind": "rerank", "value": { "query": query, "documents": texts, "priority": priority } });
+        }
+        let pooling = self.pick(&[
+            json!(null),
+            json!("mean"),
+            json!("cls"),
+            json!("last"),
+            json!("rank"),
+        ]);
+        let long = self.pick(&[json!("split"), json!("truncate"), json!("refuse")]);
+        json!({ "kind": "embed", "value": {
+            "inputs": texts, "normalize": self.0.bool(), "pooling": pooling, "long": long, "priority": priority,
+        } })
+    }
+
     fn request(&mut self) -> Value {
         let mut body = json!({
             "prompt": self.prompt(),

@@ -138,7 +138,8 @@ async fn meetings(
     // Ten minutes each: only when asked for.
     if named("fuzz") {
         let seed = rounds as u64;
-        fuzz::fuzz(report, child, 600, seed).await;
+        let encoder = embed::start(threads).await;
+        fuzz::fuzz(report, child, &encoder, 600, seed).await;
     }
     if named("soak") {
         scenarios::soak(report, child, 20_000).await;
