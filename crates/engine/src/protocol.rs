@@ -86,6 +86,12 @@ pub fn write<T: Serialize>(to: &mut impl Write, message: &T) -> io::Result<()> {
 
 /// Reads one message; `None` at a clean end.
 pub fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<T>> {
+    let body = read_frame(from)?;
+    Ok(body.map(|body| serde_json::from_slice(&body)).transpose()?)
+}
+
+/// Reads the bytes of one message; `None` at a clean end.
+pub fn read_frame(from: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     let mut length = [0; 4];
     match from.read_exact(&mut length) {
         Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
@@ -93,7 +99,7 @@ pub fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<T>> 
     }
     let mut body = vec![0; checked(length)?];
     from.read_exact(&mut body)?;
-    Ok(Some(serde_json::from_slice(&body)?))
+    Ok(Some(body))
 }
 
 /// Reads one message; `None` at a clean end. Not safe to drop half-way: use it from a task of its own.

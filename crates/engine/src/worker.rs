@@ -13,12 +13,15 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde::Deserialize;
+
 use crate::backend::Backend;
 use crate::embed::fake::FakeEncoder;
 use crate::embed::{self, Encoder};
 use crate::fake::Fake;
 use crate::kvstore::KvStore;
 use crate::protocol::{self, FromChild, ToChild};
+use crate::request::invalid;
 use crate::scheduler::{self, Progress, Work};
 use crate::{Error, Event, LoadSpec, Purpose, llama};
 
@@ -95,8 +98,8 @@ fn run(fake: bool) -> io::Result<()> {
     let parent_gone = Arc::new(AtomicBool::new(false));
     let (work, mailbox) = mpsc::channel();
     std::thread::spawn({
-        let parent_gone = parent_gone.clone();
-        move || read_requests(&mut input, &work, &parent_gone)
+        let (output, parent_gone) = (output.clone(), parent_gone.clone());
+        move || read_requests(&mut input, &work, &output, &parent_gone)
     });
     let progress = Arc::new(Progress::default());
     std::thread::spawn({
@@ -181,15 +184,24 @@ fn emit_to(output: &Output) -> impl FnMut(u64, Event) {
 }
 
 /// Passes messages on until the input ends; then the process has [`LAST_STEP`] left.
-fn read_requests(input: &mut impl io::Read, work: &Sender<Work>, parent_gone: &AtomicBool) {
-    loop {
-        let message = match protocol::read(input) {
-            Ok(Some(ToChild::Generate { id, request })) => Work::Generate { id, request },
-            Ok(Some(ToChild::Encode { id, task })) => Work::Encode { id, task },
-            Ok(Some(ToChild::Cancel { id })) => Work::Cancel { id },
-            Ok(Some(ToChild::Limit { limits })) => Work::Limit { limits },
-            Ok(Some(ToChild::Load { .. })) => continue,
-            Ok(Some(ToChild::ShutDown) | None) | Err(_) => break,
+fn read_requests(
+    input: &mut impl io::Read,
+    work: &Sender<Work>,
+    output: &Output,
+    parent_gone: &AtomicBool,
+) {
+    while let Ok(Some(frame)) = protocol::read_frame(input) {
+        let message = match serde_json::from_slice(&frame) {
+            Ok(ToChild::Generate { id, request }) => Work::Generate { id, request },
+            Ok(ToChild::Encode { id, task }) => Work::Encode { id, task },
+            Ok(ToChild::Cancel { id }) => Work::Cancel { id },
+            Ok(ToChild::Limit { limits }) => Work::Limit { limits },
+            Ok(ToChild::Load { .. }) => continue,
+            Ok(ToChild::ShutDown) => break,
+            Err(error) => {
+                refuse(&frame, &error, output);
+                continue;
+            }
         };
         if work.send(message).is_err() {
             return;
@@ -200,6 +212,21 @@ fn read_requests(input: &mut impl io::Read, work: &Sender<Work>, parent_gone: &A
     std::thread::sleep(LAST_STEP);
     #[allow(clippy::exit)] // The engine thread may be stuck in C++; nothing else would end it.
     std::process::exit(0);
+}
+
+/// Answers a message that is none. A number that JSON cannot write, such as one that is not a number, comes as `null`.
+fn refuse(frame: &[u8], error: &serde_json::Error, output: &Output) {
+    #[derive(Deserialize)]
+    struct Addressed {
+        id: u64,
+    }
+    match serde_json::from_slice(frame) {
+        Ok(Addressed { id }) => {
+            let event = Event::Failed(invalid("request", error.to_string()));
+            let _ = output.send(&FromChild::Event { id, event });
+        }
+        Err(_) => tracing::warn!(%error, "a message of the parent was left out"),
+    }
 }
 
 fn beat(output: &Output, progress: &Progress, started: Instant) {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hearth_engine::supervisor::Supervisor;
-use hearth_engine::{Engine, Error, Event, FinishReason, LoadSpec, State};
+use hearth_engine::{Engine, Error, Event, FinishReason, Limits, LoadSpec, State};
 use libtest_mimic::Trial;
 
 use super::{ask, collect, fake, fake_launch, trial, until};
@@ -23,6 +23,10 @@ pub fn trials() -> Vec<Trial> {
         ),
         trial("garbage_is_a_protocol_error", garbage_is_a_protocol_error),
         trial("an_error_keeps_the_child", an_error_keeps_the_child),
+        trial(
+            "a_message_that_is_none_is_refused",
+            a_message_that_is_none_is_refused,
+        ),
         trial(
             "three_crashes_stop_the_restarts",
             three_crashes_stop_the_restarts,
@@ -146,6 +150,24 @@ async fn an_error_keeps_the_child() {
     let pid = engine.child_id();
     let (_, end) = collect(engine.generate(ask("!error"))).await;
     assert!(matches!(end, Err(Error::Backend { .. })), "{end:?}");
+    let (text, _) = collect(engine.generate(ask("next"))).await;
+    assert_eq!(text, "You said: next");
+    assert_eq!(engine.child_id(), pid);
+}
+
+async fn a_message_that_is_none_is_refused() {
+    let engine = fake();
+    let _ = collect(engine.generate(ask("hi"))).await;
+    let pid = engine.child_id();
+    // JSON has no word for these.
+    engine.limit(Limits {
+        duty: f32::NAN,
+        ..Limits::default()
+    });
+    let mut request = ask("odd");
+    request.sampling.temperature = f32::NAN;
+    let (_, end) = collect(engine.generate(request)).await;
+    assert!(matches!(end, Err(Error::InvalidRequest { .. })), "{end:?}");
     let (text, _) = collect(engine.generate(ask("next"))).await;
     assert_eq!(text, "You said: next");
     assert_eq!(engine.child_id(), pid);
