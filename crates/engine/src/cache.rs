@@ -130,40 +130,42 @@ impl Cache {
         }
     }
 
-    /// Moves idle sequences to the stash, the least recently used first, until few positions are left that no stream uses.
-    pub fn stash_idle(&mut self, backend: &mut dyn Backend) {
+    /// Moves idle sequences to the stash, the least recently used first, until few positions are left that no stream uses. Copies
+    /// at most `most` bytes.
+    pub fn stash_idle(&mut self, backend: &mut dyn Backend, mut most: u64) {
         if self.reuse == Reuse::Whole {
             return;
         }
         let mut at = 0;
         while at < self.idle.len() && self.idle_cells() > self.idle_limit() {
-            if !self.stash_one(backend, at) {
-                at += 1;
+            match self.stash_one(backend, at, most) {
+                Some(copied) => most -= copied,
+                None => at += 1,
             }
         }
     }
 
-    /// Moves one idle sequence to the stash; `false` when that gains nothing or cannot be.
-    fn stash_one(&mut self, backend: &mut dyn Backend, at: usize) -> bool {
+    /// Moves one idle sequence to the stash and says how many bytes were copied; `None` when that gains nothing or cannot be.
+    fn stash_one(&mut self, backend: &mut dyn Backend, at: usize, most: u64) -> Option<u64> {
         let Idle {
             sequence, unsaved, ..
         } = self.idle[at];
         let own = self.tree.exclusive(sequence);
         if own == 0 {
-            return false;
+            return None;
         }
+        let mut copied = 0;
         let tokens = self.tree.tokens(sequence);
         // A short end is computed again sooner than all before it is copied.
         if unsaved || (own >= WORTH_TOKENS && !self.stash.holds(&tokens)) {
             let bytes = backend.export_bytes(sequence);
             self.cell_bytes = (bytes / tokens.len() as u64).max(1);
             let cap = STASH_BYTES.min(self.cell_bytes * self.capacity as u64);
-            if bytes > cap || self.idle_cells() <= self.idle_limit() {
-                return false;
+            if bytes > cap.min(most) || self.idle_cells() <= self.idle_limit() {
+                return None;
             }
-            let Some(state) = backend.export(sequence) else {
-                return false;
-            };
+            let state = backend.export(sequence)?;
+            copied = bytes;
             let conversation = self.idle[at].conversation.take();
             let new = Stashed {
                 tokens,
@@ -174,7 +176,7 @@ impl Cache {
             self.stash.put(new, cap);
         }
         self.forget_idle(backend, at);
-        true
+        Some(copied)
     }
 
     /// Positions that only idle sequences hold.
