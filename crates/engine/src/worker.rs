@@ -220,12 +220,11 @@ fn refuse(frame: &[u8], error: &serde_json::Error, output: &Output) {
     struct Addressed {
         id: u64,
     }
-    match serde_json::from_slice(frame) {
-        Ok(Addressed { id }) => {
-            let event = Event::Failed(invalid("request", error.to_string()));
-            let _ = output.send(&FromChild::Event { id, event });
-        }
-        Err(_) => tracing::warn!(%error, "a message of the parent was left out"),
+    if let Ok(Addressed { id }) = serde_json::from_slice(frame) {
+        let event = Event::Failed(invalid("request", error.to_string()));
+        let _ = output.send(&FromChild::Event { id, event });
+    } else {
+        tracing::warn!(%error, "a message of the parent was left out");
     }
 }
 
