@@ -219,7 +219,7 @@ fn damage(folder: &Path, round: usize) {
         let path = entry.unwrap().path();
         let mut bytes = std::fs::read(&path).unwrap();
         let middle = bytes.len() / 2;
-        if round % 2 == 0 {
+        if round.is_multiple_of(2) {
             bytes[middle] ^= 1;
         } else {
             bytes.truncate(middle);
