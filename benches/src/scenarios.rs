@@ -233,7 +233,9 @@ pub(crate) async fn soak(report: &mut Report, child: &Child, requests: usize) {
     let mut points = Vec::new();
     for done in 0..requests {
         if done % (requests / 20).max(1) == 0 {
-            points.push((done as f64, resident_kib(child)));
+            let resident = resident_kib(child);
+            eprintln!("after {done} requests: {:.1} MiB", resident / 1024.0);
+            points.push((done as f64, resident));
         }
         let mut request = greedy(&words(done % 977, 3 + done % 5), 1 + done as u32 % 2);
         request.conversation = None;
