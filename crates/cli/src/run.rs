@@ -236,7 +236,8 @@ impl Talk<'_> {
                     | Event::Reasoning { .. }
                     | Event::ToolCall { .. }
                     | Event::ToolArguments { .. }
-                    | Event::Vectors(_),
+                    | Event::Vectors(_)
+                    | Event::Tokens(_),
                 ) => {}
                 Some(Event::Finished(summary)) => {
                     return Ok(Answer {

@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use crate::event::TokenLogprob;
 use crate::output::Syntax;
+use crate::picture::Pixels;
+use crate::request::invalid;
 use crate::template::Template;
 use crate::{Error, ModelInfo, Request};
 
@@ -49,8 +51,12 @@ pub trait Backend {
 
     fn template(&self) -> &Template;
 
-    /// Text to tokens, special tokens included; adds the begin token where the model wants one and the text has none.
-    fn tokenize(&mut self, text: &str) -> Result<Vec<Token>, Error>;
+    /// Text to tokens, special tokens included; adds the begin token where the model wants one and the text has none, if
+    /// the text `begins` the prompt.
+    fn tokenize(&mut self, text: &str, begins: bool) -> Result<Vec<Token>, Error>;
+
+    /// The bytes of tokens, special ones included. Tokens that are none are an error.
+    fn detokenize(&mut self, tokens: &[Token]) -> Result<Vec<u8>, Error>;
 
     /// Appends the bytes of a token; may end inside a character. Special tokens have none, but for those whose text is in
     /// `visible`.
@@ -81,6 +87,23 @@ pub trait Backend {
 
     /// Computes a batch.
     fn decode(&mut self, batch: &[Input]) -> Result<(), DecodeError>;
+
+    /// The names of the places that a picture takes; see [`crate::picture`]. An error when the model cannot see.
+    fn image(&mut self, _image: &Pixels) -> Result<Vec<Token>, Error> {
+        let reason = "cannot be shown to this model, which only reads text";
+        Err(invalid("images", reason))
+    }
+
+    /// Computes a whole picture at the end of a sequence, which has `position` entries. On an error the sequence is as before.
+    fn decode_image(
+        &mut self,
+        _image: &Pixels,
+        _sequence: Sequence,
+        _position: usize,
+    ) -> Result<(), DecodeError> {
+        let reason = "this model cannot see".into();
+        Err(DecodeError::Failed(Error::Backend { reason }))
+    }
 
     /// Starts the sampler of `slot` for a request whose answer is written in `syntax`; `prompt` feeds the penalties. It may be
     /// used once [`Backend::poll_sampling`] says so.

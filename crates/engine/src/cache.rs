@@ -7,6 +7,7 @@ mod stash;
 
 use crate::backend::{Backend, Input, Reuse, Sequence, Token};
 use crate::kvstore::{Saved, WORTH_TOKENS};
+use crate::picture::whole;
 use crate::prefix::{Tree, bit, common};
 
 pub use self::stash::STASH_BYTES;
@@ -16,6 +17,8 @@ use self::stash::{Stash, Stashed};
 const CUT_TOKENS: usize = 128;
 /// Stands for a position that is no longer what its token says. Tokens of a vocabulary are not negative.
 const NO_TOKEN: Token = -1;
+/// How many such names there are; those of pictures lie below, see [`crate::picture`].
+const NO_TOKENS: Token = 0x1_0000;
 /// Idle positions may take this part of the weights' bytes before they are stashed: reading either takes the same time, so a token
 /// gets slower by no more than about that.
 const IDLE_PART: u64 = 32;
@@ -91,6 +94,7 @@ impl Cache {
         let Some(holder) = holder.filter(|h| *h != sequence) else {
             return;
         };
+        let length = whole(tokens, length);
         if length <= self.tree.length(sequence) {
             return;
         }
@@ -119,6 +123,7 @@ impl Cache {
         let Some((length, entry)) = self.stash.longest(tokens) else {
             return;
         };
+        let length = whole(tokens, length);
         if length < held + WORTH_TOKENS {
             return;
         }
@@ -159,6 +164,9 @@ impl Cache {
         // A short end is computed again sooner than all before it is copied.
         if unsaved || (own >= WORTH_TOKENS && !self.stash.holds(&tokens)) {
             let bytes = backend.export_bytes(sequence);
+            if bytes == 0 {
+                return None;
+            }
             self.cell_bytes = (bytes / tokens.len() as u64).max(1);
             let cap = STASH_BYTES.min(self.cell_bytes * self.capacity as u64);
             if bytes > cap.min(most) || self.idle_cells() <= self.idle_limit() {
@@ -244,9 +252,15 @@ impl Cache {
         if own == 0 || keep == 0 || self.reuse == Reuse::Whole {
             self.forget_idle(backend, 0);
         } else {
+            let keep = whole(&self.tree.tokens(sequence), keep);
             self.truncate(backend, sequence, keep);
         }
         true
+    }
+
+    /// Notes that the next entries of a sequence were computed.
+    pub fn extend(&mut self, sequence: Sequence, tokens: &[Token]) {
+        self.tree.extend(sequence, tokens);
     }
 
     /// Notes what a batch has computed.
@@ -310,7 +324,7 @@ impl Cache {
         // token has, different ones each time.
         let rest = self.tree.length(sequence) - to;
         self.tree.truncate(sequence, from);
-        self.shifts = self.shifts.wrapping_add(1) & 0xFFFF;
+        self.shifts = (self.shifts + 1) % NO_TOKENS;
         let mut names = vec![NO_TOKEN; rest];
         if let Some(first) = names.first_mut() {
             *first -= self.shifts;
@@ -327,7 +341,10 @@ impl Cache {
         conversation: Option<String>,
     ) {
         let tokens = self.tree.tokens(sequence);
-        if let Some(at) = tokens.iter().position(|token| *token <= NO_TOKEN) {
+        if let Some(at) = tokens
+            .iter()
+            .position(|token| (NO_TOKEN - NO_TOKENS..=NO_TOKEN).contains(token))
+        {
             self.truncate(backend, sequence, at);
         }
         if self.tree.length(sequence) == 0 {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::embed::{EncoderInfo, Vectors};
+use crate::tokens::TokenReply;
 
 /// An event of one generation, in the order in which they happen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +40,8 @@ pub enum Event {
     ToolArguments { index: u32, text: String },
     /// Vectors or scores of the next texts, in the order of the texts. Only for [`crate::embed::Task`].
     Vectors(Vectors),
+    /// The end: what the tokeniser says. Only for [`crate::TokenTask`].
+    Tokens(TokenReply),
     /// The end, with figures.
     Finished(Summary),
     /// The end, with the reason.
@@ -61,7 +64,7 @@ pub struct TokenLogprob {
 impl Event {
     /// Whether nothing follows.
     pub fn is_last(&self) -> bool {
-        matches!(self, Self::Finished(_) | Self::Failed(_))
+        matches!(self, Self::Finished(_) | Self::Failed(_) | Self::Tokens(_))
     }
 }
 
@@ -118,6 +121,9 @@ pub struct ModelInfo {
     pub weights_bytes: u64,
     pub parameters: u64,
     pub threads: u32,
+    /// Whether messages may show pictures.
+    #[serde(default)]
+    pub sees_images: bool,
     /// Present when the model is loaded for vectors or scores.
     #[serde(default)]
     pub encoder: Option<EncoderInfo>,

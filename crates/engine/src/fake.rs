@@ -8,10 +8,14 @@ use std::time::Duration;
 
 use crate::backend::{Backend, DecodeError, Input, Reuse, Sequence, Token};
 use crate::output::Syntax;
+use crate::picture::{self, Pixels};
+use crate::request::invalid;
 use crate::template::Template;
 use crate::{Error, ModelInfo, Request};
 
 const END: Token = 256;
+/// Places of any picture in the KV cache.
+const IMAGE_PLACES: usize = 4;
 const USER: &str = "<|im_start|>user\n";
 const TURN_END: &str = "<|im_end|>";
 
@@ -59,6 +63,7 @@ impl Fake {
                 weights_bytes: 0,
                 parameters: 0,
                 threads: 1,
+                sees_images: true,
                 encoder: None,
             },
             template: Template::new(Some(chatml), "", ""),
@@ -70,7 +75,8 @@ impl Fake {
 impl Reply {
     /// Reads the command out of the prompt.
     fn plan(prompt: &[Token]) -> Self {
-        let bytes: Vec<u8> = prompt.iter().map(|t| *t as u8).collect();
+        let bytes = prompt.iter().filter(|token| **token >= 0);
+        let bytes: Vec<u8> = bytes.map(|token| *token as u8).collect();
         let text = String::from_utf8_lossy(&bytes);
         let user = text
             .rsplit_once(USER)
@@ -116,8 +122,14 @@ impl Backend for Fake {
         &self.template
     }
 
-    fn tokenize(&mut self, text: &str) -> Result<Vec<Token>, Error> {
+    fn tokenize(&mut self, text: &str, _begins: bool) -> Result<Vec<Token>, Error> {
         Ok(text.bytes().map(Token::from).collect())
+    }
+
+    fn detokenize(&mut self, tokens: &[Token]) -> Result<Vec<u8>, Error> {
+        let bytes = tokens.iter().map(|token| u8::try_from(*token));
+        let bytes: Result<Vec<u8>, _> = bytes.collect();
+        bytes.map_err(|_| invalid("tokens", "must be ids of the model's vocabulary, 0 to 255"))
     }
 
     fn piece(&mut self, token: Token, _visible: &[&str], bytes: &mut Vec<u8>) {
@@ -155,6 +167,19 @@ impl Backend for Fake {
     }
 
     fn decode(&mut self, _batch: &[Input]) -> Result<(), DecodeError> {
+        Ok(())
+    }
+
+    fn image(&mut self, image: &Pixels) -> Result<Vec<Token>, Error> {
+        Ok(picture::names(image.key, IMAGE_PLACES).collect())
+    }
+
+    fn decode_image(
+        &mut self,
+        _image: &Pixels,
+        _sequence: Sequence,
+        _position: usize,
+    ) -> Result<(), DecodeError> {
         Ok(())
     }
 

@@ -16,6 +16,7 @@ pub mod llama;
 pub mod load;
 pub mod local;
 pub mod output;
+pub mod picture;
 pub mod prefix;
 pub mod protocol;
 pub mod request;
@@ -24,6 +25,7 @@ pub mod scheduler;
 pub mod stops;
 pub mod supervisor;
 pub mod template;
+pub mod tokens;
 pub mod tools;
 pub mod utf8;
 pub mod worker;
@@ -32,8 +34,10 @@ pub use embed::{EmbedRequest, Embeddings, LongText, Pooling, Ranking, RerankRequ
 pub use error::Error;
 pub use event::{Event, FinishReason, ModelInfo, State, Summary, TokenLogprob};
 pub use load::{KvType, Limits, LoadSpec, Purpose, StateSpec};
+pub use picture::Image;
 pub use request::{Message, Overflow, Priority, Prompt, Request, Role};
 pub use sampling::Sampling;
+pub use tokens::{TokenReply, TokenTask};
 pub use tools::{Tool, ToolCall, ToolChoice};
 
 use std::sync::Arc;
@@ -52,6 +56,14 @@ pub trait Engine: Send + Sync + 'static {
     /// Queues texts for a model that is loaded for vectors or scores; these arrive as [`Event::Vectors`]. Never blocks and never
     /// fails, as [`Engine::generate`].
     fn encode(&self, task: embed::Task) -> Generation;
+
+    /// Asks the tokeniser. Never blocks and never fails, as [`Engine::generate`]; the answer is [`Event::Tokens`].
+    fn ask_tokens(&self, task: TokenTask) -> Generation;
+
+    /// Text to tokens, tokens to text, or the length of a prompt. Dropping the future gives it up.
+    fn tokens(&self, task: TokenTask) -> BoxFuture<'static, Result<TokenReply, Error>> {
+        Box::pin(tokens::reply(self.ask_tokens(task)))
+    }
 
     /// Turns texts into vectors. The work begins at once; dropping the future cancels it.
     fn embed(&self, request: EmbedRequest) -> BoxFuture<'static, Result<Embeddings, Error>> {

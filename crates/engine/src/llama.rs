@@ -7,9 +7,11 @@
 pub mod constrain;
 mod embedding;
 mod framing;
+mod positions;
 mod rank_head;
 pub mod sampling;
 mod state;
+mod vision;
 mod word_piece;
 
 pub use embedding::with_encoder;
@@ -30,10 +32,14 @@ use crate::backend::{Backend, DecodeError, Input, Reuse, Sequence, Token};
 use crate::constrain::compile::Compiling;
 use crate::event::TokenLogprob;
 use crate::output::Syntax;
+use crate::picture::{self, Pixels};
+use crate::request::invalid;
 use crate::template::Template;
 
 use self::constrain::Grammars;
+use self::positions::Positions;
 use self::sampling::Chain;
+use self::vision::Vision;
 use crate::{Error, KvType, LoadSpec, ModelInfo, Request};
 
 /// Tokens per call of `llama_decode` and per compute graph.
@@ -81,6 +87,12 @@ pub fn with_model<R>(
         }
     };
     let threads = spec.threads.unwrap_or_else(default_threads).max(1);
+    let vision = match &spec.projector {
+        None => None,
+        Some(path) => Some(
+            Vision::load(path, &model, threads, offload.to_gpu).map_err(|what| failed(&what))?,
+        ),
+    };
     let mut context = model
         .new_context(&backend, context_params(spec, &model, threads))
         .map_err(|e| failed(&e.to_string()))?;
@@ -92,6 +104,7 @@ pub fn with_model<R>(
         weights_bytes: model.size(),
         parameters: model.n_params(),
         threads,
+        sees_images: vision.is_some(),
         encoder: None,
     };
     let mut llama = Llama {
@@ -103,6 +116,8 @@ pub fn with_model<R>(
         spec: spec.clone(),
         backend: &backend,
         model: &model,
+        vision,
+        positions: Positions::default(),
         adapter,
         context,
         info,
@@ -246,6 +261,8 @@ struct Llama<'m> {
     context: LlamaContext<'m>,
     model: &'m LlamaModel,
     backend: &'m LlamaBackend,
+    vision: Option<Vision>,
+    positions: Positions,
     adapter: Option<(LlamaLoraAdapter, f32)>,
     spec: LoadSpec,
     batch: LlamaBatch<'m>,
@@ -265,12 +282,26 @@ impl Backend for Llama<'_> {
         &self.template
     }
 
-    fn tokenize(&mut self, text: &str) -> Result<Vec<Token>, Error> {
+    fn tokenize(&mut self, text: &str, begins: bool) -> Result<Vec<Token>, Error> {
         let vocab = self.model.vocab();
         // Most templates write the begin token themselves; a second one makes answers worse.
         let has_bos = !self.bos.is_empty() && text.starts_with(&self.bos);
-        let tokens = vocab.tokenize(text.as_bytes(), !has_bos, true);
+        let tokens = vocab.tokenize(text.as_bytes(), begins && !has_bos, true);
         Ok(tokens.into_iter().map(|t| t.0).collect())
+    }
+
+    fn detokenize(&mut self, tokens: &[Token]) -> Result<Vec<u8>, Error> {
+        let vocab = self.model.vocab();
+        let count = vocab.n_tokens();
+        if !tokens.iter().all(|token| (0..count).contains(token)) {
+            let reason = format!("must be ids of the model's vocabulary, 0 to {}", count - 1);
+            return Err(invalid("tokens", reason));
+        }
+        let mut bytes = Vec::new();
+        for token in tokens {
+            vocab.token_to_piece_into(LlamaToken(*token), &mut bytes, true, None);
+        }
+        Ok(bytes)
     }
 
     fn piece(&mut self, token: Token, visible: &[&str], bytes: &mut Vec<u8>) {
@@ -314,7 +345,9 @@ impl Backend for Llama<'_> {
 
     fn copy(&mut self, from: Sequence, to: Sequence, length: usize) {
         // A recurrent state has no positions: it is copied as a whole, which is all that is asked for then.
-        let end = (self.reuse() == Reuse::Prefix).then_some(length as u32);
+        let end = self.positions.of(from, length) as u32;
+        let end = (self.reuse() == Reuse::Prefix).then_some(end);
+        self.positions.copy(from, to, length);
         if let Err(error) =
             self.context
                 .kv_cache_seq_cp(from as i32, to as i32, end.map(|_| 0), end)
@@ -324,17 +357,23 @@ impl Backend for Llama<'_> {
     }
 
     fn truncate(&mut self, sequence: Sequence, length: usize) -> bool {
-        let from = (length > 0).then_some(length as u32);
+        let end = self.positions.of(sequence, length);
+        let from = (length > 0).then_some(end as u32);
         let cut = self.context.clear_kv_cache_seq(Some(sequence), from, None);
-        if matches!(cut, Ok(true)) && self.length(sequence) == length {
+        let plain = self.positions.are_plain(sequence);
+        self.positions.truncate(sequence, length);
+        // A picture that counts rows and columns ends at a position before its last.
+        if matches!(cut, Ok(true)) && (self.length(sequence) == end || !plain) {
             return true;
         }
+        self.positions.truncate(sequence, 0);
         let _ = self.context.clear_kv_cache_seq(Some(sequence), None, None);
         length == 0
     }
 
     fn shift(&mut self, sequence: Sequence, from: usize, to: usize) -> bool {
-        if self.reuse() == Reuse::Whole || self.model.rope_type().is_none() {
+        let plain = self.positions.are_plain(sequence);
+        if self.reuse() == Reuse::Whole || self.model.rope_type().is_none() || !plain {
             return false;
         }
         let (id, first, last) = (sequence as i32, from as u32, to as u32);
@@ -354,7 +393,7 @@ impl Backend for Llama<'_> {
             self.batch
                 .add(
                     LlamaToken(input.token),
-                    input.position as i32,
+                    self.positions.of(input.sequence, input.position as usize) as i32,
                     &[input.sequence as i32],
                     input.wants_logits,
                 )
@@ -366,6 +405,38 @@ impl Backend for Llama<'_> {
         })
     }
 
+    fn image(&mut self, image: &Pixels) -> Result<Vec<Token>, Error> {
+        let Some(vision) = &mut self.vision else {
+            let reason = "cannot be shown to this model, which only reads text";
+            return Err(invalid("images", reason));
+        };
+        let cells = vision.extent(image)?.cells;
+        Ok(picture::names(image.key, cells).collect())
+    }
+
+    fn decode_image(
+        &mut self,
+        image: &Pixels,
+        sequence: Sequence,
+        position: usize,
+    ) -> Result<(), DecodeError> {
+        let Some(vision) = &mut self.vision else {
+            let reason = "this model cannot see".into();
+            return Err(DecodeError::Failed(Error::Backend { reason }));
+        };
+        let extent = vision.extent(image).map_err(DecodeError::Failed)?;
+        let from = self.positions.of(sequence, position);
+        let (id, context) = (sequence as i32, &mut self.context);
+        let done = vision.decode(context, image, from as i32, id, BATCH_TOKENS);
+        match done {
+            Ok(()) => self.positions.add(sequence, position, extent),
+            Err(_) => {
+                let _ = context.clear_kv_cache_seq(Some(sequence), Some(from as u32), None);
+            }
+        }
+        done
+    }
+
     fn start_sampling(
         &mut self,
         slot: usize,
@@ -373,6 +444,9 @@ impl Backend for Llama<'_> {
         syntax: &Syntax,
         prompt: &[Token],
     ) -> Result<(), Error> {
+        // Penalties count tokens; the places of a picture are none.
+        let read: Vec<Token> = prompt.iter().copied().filter(|t| *t >= 0).collect();
+        let prompt = read.as_slice();
         let compiling = self.grammars.start(request, syntax, self.model)?;
         let choice = match compiling {
             None => Choice::Ready(Box::new(Chain::new(request, None, self.model, prompt)?)),
@@ -427,16 +501,23 @@ impl Backend for Llama<'_> {
 
     fn state_layout(&self) -> String {
         format!(
-            "llama-cpp-2 {LLAMA_VERSION}, {:?}, adapters {:?}",
-            self.spec.kv_type, self.spec.adapters
+            "llama-cpp-2 {LLAMA_VERSION}, {:?}, adapters {:?}, projector {:?}",
+            self.spec.kv_type, self.spec.adapters, self.spec.projector
         )
     }
 
     fn export_bytes(&self, sequence: Sequence) -> u64 {
+        if !self.positions.are_plain(sequence) {
+            return 0;
+        }
         state::export_bytes(&self.context, sequence as i32) as u64
     }
 
     fn export(&mut self, sequence: Sequence) -> Option<Vec<u8>> {
+        // The bytes do not say which entries were pictures.
+        if !self.positions.are_plain(sequence) {
+            return None;
+        }
         state::export(&self.context, sequence as i32)
     }
 

@@ -23,6 +23,9 @@ pub struct LoadSpec {
     pub state: Option<StateSpec>,
     /// LoRA adapters with their strength, 1 being full; at most one for now. Files that the caller has validated.
     pub adapters: Vec<(PathBuf, f32)>,
+    /// The vision part of the model, a file of its own that the caller has validated; without it the model only reads.
+    #[serde(default)]
+    pub projector: Option<PathBuf>,
 }
 
 impl LoadSpec {
@@ -44,6 +47,7 @@ impl LoadSpec {
             slots: Self::DEFAULT_SLOTS,
             state: None,
             adapters: Vec::new(),
+            projector: None,
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::embed::{self, Encoder, schedule};
 use crate::scheduler::{self, Progress, Work};
 use crate::{
     Cancel, Engine, Error, Event, Generation, Limits, LoadSpec, ModelInfo, Request, State,
+    TokenTask,
 };
 
 type Listeners = Arc<Mutex<HashMap<u64, mpsc::UnboundedSender<Event>>>>;
@@ -177,6 +178,10 @@ impl Engine for Local {
     fn encode(&self, task: embed::Task) -> Generation {
         let task = Box::new(task);
         self.ask(|id| Work::Encode { id, task })
+    }
+
+    fn ask_tokens(&self, task: TokenTask) -> Generation {
+        self.ask(|id| Work::Tokens { id, task })
     }
 
     fn limit(&self, limits: Limits) {

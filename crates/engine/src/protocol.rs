@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use crate::{Error, Event, Limits, LoadSpec, ModelInfo, Request, embed};
+use crate::{Error, Event, Limits, LoadSpec, ModelInfo, Request, TokenTask, embed};
 
 /// First number the child sends; both sides come from one executable, so a difference means a broken installation.
 pub const VERSION: u32 = 1;
@@ -29,6 +29,10 @@ pub enum ToChild {
     Encode {
         id: u64,
         task: Box<embed::Task>,
+    },
+    Tokens {
+        id: u64,
+        task: TokenTask,
     },
     Cancel {
         id: u64,

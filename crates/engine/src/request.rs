@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::constrain::Constraint;
+use crate::picture::{Image, MAX_IMAGES, MAX_IMAGES_BYTES};
 use crate::sampling::Sampling;
 use crate::tools::{self, Tool, ToolCall, ToolChoice};
 
@@ -30,6 +31,9 @@ pub enum Role {
 pub struct Message {
     pub role: Role,
     pub content: String,
+    /// What the message shows, in the order of its text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<Image>,
     /// What the assistant thought before it answered; templates decide whether the model sees it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
@@ -46,6 +50,7 @@ impl Message {
         Self {
             role,
             content: content.into(),
+            images: Vec::new(),
             reasoning: None,
             tool_calls: Vec::new(),
             tool_call_id: None,
@@ -182,6 +187,7 @@ impl Request {
                 format!("is {bytes} bytes long, the limit is {MAX_PROMPT_BYTES}"),
             ));
         }
+        self.validate_images()?;
         if self.max_tokens == Some(0) {
             return Err(invalid("max_tokens", "must be at least 1"));
         }
@@ -216,6 +222,41 @@ impl Request {
             ));
         }
         self.sampling.validate()
+    }
+
+    /// The pictures of all messages, in order.
+    pub fn images(&self) -> impl Iterator<Item = &Image> {
+        let messages = match &self.prompt {
+            Prompt::Chat(messages) => messages.as_slice(),
+            Prompt::Text(_) => &[],
+        };
+        messages.iter().flat_map(|message| &message.images)
+    }
+
+    fn validate_images(&self) -> Result<(), Error> {
+        let count = self.images().count();
+        if count > MAX_IMAGES {
+            let reason = format!("has {count} entries, the limit is {MAX_IMAGES}");
+            return Err(invalid("images", reason));
+        }
+        let bytes: usize = self.images().map(Image::bytes).sum();
+        if bytes > MAX_IMAGES_BYTES {
+            let reason = format!("take {bytes} bytes, the limit is {MAX_IMAGES_BYTES}");
+            return Err(invalid("images", reason));
+        }
+        let Prompt::Chat(messages) = &self.prompt else {
+            return Ok(());
+        };
+        for message in messages {
+            let places = message.images.iter().map(|image| image.at);
+            if !places.is_sorted() {
+                return Err(invalid("images", "must be in the order of the text"));
+            }
+            for image in &message.images {
+                image.validate(&message.content)?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@
 mod budget;
 mod draft;
 mod plan;
-mod prompt;
+pub(crate) mod prompt;
 mod queue;
 #[cfg(test)]
 mod simulation;
@@ -22,7 +22,9 @@ use crate::backend::{Backend, DecodeError};
 use crate::cache::Cache;
 use crate::kvstore::{KvStore, Saved, WORTH_TOKENS};
 use crate::request::invalid;
-use crate::{Error, Event, FinishReason, Limits, Priority, Request, Summary, embed};
+use crate::{
+    Error, Event, FinishReason, Limits, Priority, Request, Summary, TokenTask, embed, tokens,
+};
 
 use self::budget::Budget;
 use self::draft::Drafts;
@@ -55,6 +57,10 @@ pub enum Work {
     Encode {
         id: u64,
         task: Box<embed::Task>,
+    },
+    Tokens {
+        id: u64,
+        task: TokenTask,
     },
     Cancel {
         id: u64,
@@ -196,6 +202,10 @@ impl<'a> Scheduler<'a> {
             Work::Encode { id, .. } => {
                 let error = invalid("model", "is loaded for chat, not for vectors or scores");
                 (self.emit)(id, Event::Failed(error));
+            }
+            Work::Tokens { id, task } => {
+                let event = tokens::answer(self.backend, task).map(Event::Tokens);
+                (self.emit)(id, event.unwrap_or_else(Event::Failed));
             }
             Work::Cancel { id } => self.cancel(id),
             Work::Limit { limits } => self.limit(limits),
@@ -408,6 +418,17 @@ impl<'a> Scheduler<'a> {
     }
 
     fn compute(&mut self, plan: Plan) {
+        let image = plan.image;
+        self.rest = Duration::ZERO;
+        if !plan.batch.is_empty() {
+            self.compute_batch(&plan);
+        }
+        if let Some(id) = image {
+            self.compute_image(id);
+        }
+    }
+
+    fn compute_batch(&mut self, plan: &Plan) {
         let before = self.backend.now();
         for part in &plan.parts {
             let stream = &mut self.streams[part.stream];
@@ -423,8 +444,8 @@ impl<'a> Scheduler<'a> {
         };
         match computed {
             Ok(()) => {}
-            Err(DecodeError::Full) => return self.on_full(&plan),
-            Err(DecodeError::Failed(error)) => return self.on_failed(&plan, &error),
+            Err(DecodeError::Full) => return self.on_full(plan),
+            Err(DecodeError::Failed(error)) => return self.on_failed(plan, &error),
         }
         self.steps += 1;
         self.cache.computed(&plan.batch);
@@ -432,19 +453,69 @@ impl<'a> Scheduler<'a> {
         let took = now.duration_since(before);
         self.budget
             .record(plan.decoded, plan.read, took.as_secs_f64() * 1000.0);
-        self.drafts.record(&plan, took);
-        let duty = self.limits.duty.clamp(LEAST_DUTY, 1.0);
-        if duty < 1.0 {
-            self.rest = took.mul_f32(1.0 / duty - 1.0);
-        }
+        self.drafts.record(plan, took);
+        self.rest_after(took);
         let mut ended = Vec::new();
         for part in &plan.parts {
-            if let Some(reason) = self.take_tokens(part, &plan) {
+            if let Some(reason) = self.take_tokens(part, plan) {
                 ended.push((self.streams[part.stream].id, reason));
             }
         }
         for (id, end) in ended {
             self.end(id, end);
+        }
+    }
+
+    /// Computes the next picture of a stream: one step, however long it takes.
+    fn compute_image(&mut self, id: u64) {
+        let Some(at) = self.streams.iter().position(|s| s.id == id) else {
+            return;
+        };
+        let before = self.backend.now();
+        let stream = &mut self.streams[at];
+        let (sequence, length) = (stream.sequence, self.cache.length(stream.sequence));
+        let Some(image) = stream.images.iter().find(|i| i.at == length).cloned() else {
+            return;
+        };
+        if let Some(event) = stream.begin(length, before) {
+            (self.emit)(id, event);
+        }
+        let computed = if self.cache.make_room(self.backend, image.count) {
+            self.backend.decode_image(&image.pixels, sequence, length)
+        } else {
+            Err(DecodeError::Full)
+        };
+        match computed {
+            Ok(()) => {}
+            Err(DecodeError::Full) => {
+                if !self.cache.cut_idle(self.backend, image.count) && !self.park_one() {
+                    let reason = "the KV cache has no room for a picture".to_owned();
+                    self.end(id, Err(Error::OutOfMemory { reason }));
+                }
+                return;
+            }
+            Err(DecodeError::Failed(error)) => return self.end(id, Err(error)),
+        }
+        let stream = &self.streams[at];
+        self.steps += 1;
+        self.cache
+            .extend(sequence, &stream.tokens[length..length + image.count]);
+        (self.emit)(
+            id,
+            Event::Prefill {
+                done: (length + image.count) as u32,
+                total: stream.prompt_tokens as u32,
+            },
+        );
+        let took = self.backend.now().duration_since(before);
+        self.rest_after(took);
+    }
+
+    /// Adds the rest that is due after a step.
+    fn rest_after(&mut self, took: Duration) {
+        let duty = self.limits.duty.clamp(LEAST_DUTY, 1.0);
+        if duty < 1.0 {
+            self.rest += took.mul_f32(1.0 / duty - 1.0);
         }
     }
 
@@ -504,7 +575,9 @@ impl<'a> Scheduler<'a> {
         let keep = stream.prompt_tokens.min(window / 2);
         let length = self.cache.length(stream.sequence);
         let to = keep + (length - keep) / 2;
-        if stream.request.shift && self.cache.shift(self.backend, stream.sequence, keep, to) {
+        // A picture cannot be cut in two, and its places are no tokens that could be read again.
+        let shift = stream.request.shift && stream.images.is_empty();
+        if shift && self.cache.shift(self.backend, stream.sequence, keep, to) {
             stream.tokens.drain(keep..to);
             None
         } else {

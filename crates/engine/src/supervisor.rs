@@ -21,7 +21,8 @@ use self::child::Child;
 use crate::protocol::{self, FromChild, ToChild};
 use crate::worker::{FAKE_ARGUMENT, WORKER_ARGUMENT};
 use crate::{
-    Cancel, Engine, Error, Event, Generation, Limits, LoadSpec, ModelInfo, Request, State, embed,
+    Cancel, Engine, Error, Event, Generation, Limits, LoadSpec, ModelInfo, Request, State,
+    TokenTask, embed,
 };
 
 /// How a child process is started and when it counts as lost.
@@ -152,6 +153,10 @@ impl Engine for Supervisor {
     fn encode(&self, task: embed::Task) -> Generation {
         let task = Box::new(task);
         self.ask(|id| ToChild::Encode { id, task })
+    }
+
+    fn ask_tokens(&self, task: TokenTask) -> Generation {
+        self.ask(|id| ToChild::Tokens { id, task })
     }
 
     fn limit(&self, limits: Limits) {

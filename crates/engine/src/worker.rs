@@ -192,8 +192,13 @@ fn read_requests(
 ) {
     while let Ok(Some(frame)) = protocol::read_frame(input) {
         let message = match serde_json::from_slice(&frame) {
-            Ok(ToChild::Generate { id, request }) => Work::Generate { id, request },
+            Ok(ToChild::Generate { id, request }) => {
+                // Here nobody waits for it but who asked; what cannot be read is said when the request is prepared.
+                request.images().for_each(|image| drop(image.pixels()));
+                Work::Generate { id, request }
+            }
             Ok(ToChild::Encode { id, task }) => Work::Encode { id, task },
+            Ok(ToChild::Tokens { id, task }) => Work::Tokens { id, task },
             Ok(ToChild::Cancel { id }) => Work::Cancel { id },
             Ok(ToChild::Limit { limits }) => Work::Limit { limits },
             Ok(ToChild::Load { .. }) => continue,

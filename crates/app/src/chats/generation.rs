@@ -120,7 +120,7 @@ impl Writer<'_> {
                     Some(Event::Prefill { done, total }) => self.live.set_phase(Phase::Prefill { done, total }),
                     Some(Event::Text { text, .. }) => self.live.append(&text),
                     // Only for requests that ask for them.
-                    Some(Event::Reasoning { .. } | Event::ToolCall { .. } | Event::ToolArguments { .. } | Event::Vectors(_)) => {}
+                    Some(Event::Reasoning { .. } | Event::ToolCall { .. } | Event::ToolArguments { .. } | Event::Vectors(_) | Event::Tokens(_)) => {}
                     Some(Event::Finished(summary)) => return Ok(End::Finished(summary)),
                     Some(Event::Failed(error)) => return Ok(End::Failed(error.into())),
                     None => return Ok(End::Failed(engine::Error::ShutDown.into())),

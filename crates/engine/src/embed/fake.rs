@@ -41,6 +41,7 @@ impl FakeEncoder {
                 weights_bytes: 0,
                 parameters: 0,
                 threads: 1,
+                sees_images: false,
                 encoder: Some(encoder),
             },
             encoder,

@@ -11,7 +11,7 @@ use super::encoder::{Encoder, Sequence};
 use super::jobs::Job;
 use crate::request::invalid;
 use crate::scheduler::{Progress, Work};
-use crate::{Error, Event, FinishReason, Limits, Priority};
+use crate::{Error, Event, FinishReason, Limits, Priority, TokenReply, TokenTask};
 
 /// Longest sleep between two batches, however small the share of time that [`Limits::duty`] leaves.
 const MAX_REST: Duration = Duration::from_secs(2);
@@ -89,6 +89,20 @@ impl Queue<'_> {
             Work::Encode { id, task } => self.add(id, task),
             Work::Generate { id, .. } => {
                 let error = invalid("model", "is loaded for vectors or scores, not for chat");
+                (self.emit)(id, Event::Failed(error));
+            }
+            Work::Tokens {
+                id,
+                task: TokenTask::Tokenize(text),
+            } => {
+                let tokens = self.encoder.tokenize(&text).map(TokenReply::Tokens);
+                (self.emit)(id, tokens.map_or_else(Event::Failed, Event::Tokens));
+            }
+            Work::Tokens { id, .. } => {
+                let error = invalid(
+                    "model",
+                    "is loaded for vectors or scores, and only tokenises",
+                );
                 (self.emit)(id, Event::Failed(error));
             }
             Work::Cancel { id } => self.cancel(id),

@@ -71,6 +71,7 @@ pub fn with_encoder<R>(
         weights_bytes: model.size(),
         parameters: model.n_params(),
         threads: plan.threads,
+        sees_images: false,
         encoder: Some(plan.encoder),
     };
     let mut embedder = LlamaEncoder {

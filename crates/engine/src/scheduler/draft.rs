@@ -72,8 +72,9 @@ impl Drafts {
                 .windows(length)
                 .rposition(|w| w == run);
             if let Some(at) = place.filter(|at| *at < before.len()) {
-                let follows = &text[at + length..];
-                return follows[..follows.len().min(most)].to_vec();
+                let follows = text[at + length..].iter().take(most);
+                // What follows there may be a picture, which nobody writes.
+                return follows.copied().take_while(|t| *t >= 0).collect();
             }
         }
         Vec::new()

@@ -26,6 +26,8 @@ pub struct Plan {
     pub decoded: usize,
     /// Tokens of prompts.
     pub read: usize,
+    /// The stream whose next picture is computed after the batch: it is no part of one.
+    pub image: Option<u64>,
 }
 
 /// What one stream has in the batch.
@@ -51,8 +53,8 @@ impl Stream {
 impl Scheduler<'_> {
     /// The next batch; `None` when nobody can compute anything now.
     pub(super) fn plan(&mut self) -> Option<Plan> {
-        self.unpark();
         loop {
+            self.unpark();
             let order = self.order();
             if order.is_empty() {
                 return None;
@@ -67,7 +69,7 @@ impl Scheduler<'_> {
                 continue;
             }
             let plan = self.fill(&order);
-            if !plan.batch.is_empty() {
+            if !plan.batch.is_empty() || plan.image.is_some() {
                 return Some(plan);
             }
             if !self.park_one() {
@@ -126,11 +128,18 @@ impl Scheduler<'_> {
         };
         let mut left = most.min(room);
         for (n, i) in reading.iter().enumerate() {
-            if left == 0 || self.waits_for_another(*i, &reading[..n]) {
+            if self.waits_for_another(*i, &reading[..n]) {
+                continue;
+            }
+            let text = self.text_before_image(*i);
+            if text == 0 {
+                plan.image = plan.image.or(Some(self.streams[*i].id));
+            }
+            if left == 0 || text == 0 {
                 continue;
             }
             let spare = running.is_empty().then(|| room - plan.read);
-            let count = self.piece(*i, left, spare);
+            let count = self.piece(*i, left, spare).min(text);
             left = left.saturating_sub(self.add_reading(&mut plan, *i, count));
         }
         plan
@@ -191,6 +200,14 @@ impl Scheduler<'_> {
             Some(spare) => remaining.min(spare),
             None => most,
         }
+    }
+
+    /// How many tokens of a prompt can be computed before its next picture.
+    fn text_before_image(&self, at: usize) -> usize {
+        let s = &self.streams[at];
+        let length = self.cache.length(s.sequence);
+        let next = s.images.iter().find(|image| image.at >= length);
+        next.map_or(usize::MAX, |image| image.at - length)
     }
 
     /// Adds at most `most` tokens of a prompt; says how many.

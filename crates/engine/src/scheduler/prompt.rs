@@ -1,7 +1,11 @@
 //! Turns a request into the tokens to compute, and decides what is left out when a conversation is longer than the context window.
 
+use std::sync::Arc;
+
 use crate::backend::{Backend, Token};
 use crate::output::Syntax;
+use crate::picture::{Image, Pixels, is_place};
+use crate::request::invalid;
 use crate::{Error, Message, Overflow, Prompt, Request, Role};
 
 /// Room for the answer when a conversation is cut and no limit was asked for: this part of the window.
@@ -11,11 +15,23 @@ const ANSWER_PART: usize = 4;
 #[derive(Debug)]
 pub struct Prepared {
     pub tokens: Vec<Token>,
+    /// The pictures among the tokens, in order.
+    pub images: Vec<Placed>,
     /// Messages left out.
     pub cut_messages: u32,
     pub notice: Option<String>,
     /// How the answer will be written.
     pub syntax: Syntax,
+}
+
+/// A picture among the tokens of a prompt.
+#[derive(Debug, Clone)]
+pub struct Placed {
+    /// Index of its first place.
+    pub at: usize,
+    /// How many places it takes.
+    pub count: usize,
+    pub pixels: Arc<Pixels>,
 }
 
 /// Renders and tokenises the prompt of a request.
@@ -25,12 +41,16 @@ pub fn prepare(backend: &mut dyn Backend, request: &Request) -> Result<Prepared,
     let mut prepared = match &request.prompt {
         Prompt::Chat(messages) => render(backend, messages, request)?,
         Prompt::Text(text) => Prepared {
-            tokens: backend.tokenize(text)?,
+            tokens: backend.tokenize(text, true)?,
+            images: Vec::new(),
             cut_messages: 0,
             notice: None,
             syntax: *backend.template().syntax(),
         },
     };
+    if prepared.tokens.last().is_some_and(|last| is_place(*last)) {
+        return Err(invalid("images", "must be followed by text"));
+    }
     if prepared.tokens.is_empty() {
         return Err(Error::InvalidRequest {
             field: "prompt".into(),
@@ -65,13 +85,108 @@ fn render(
     messages: &[Message],
     request: &Request,
 ) -> Result<Prepared, Error> {
-    let rendered = backend.template().render(messages, request);
+    let pictures: Vec<&Image> = messages.iter().flat_map(|m| &m.images).collect();
+    let (tokens, images, rendered) = if pictures.is_empty() {
+        let rendered = backend.template().render(messages, request);
+        (
+            backend.tokenize(&rendered.prompt, true)?,
+            Vec::new(),
+            rendered,
+        )
+    } else {
+        let marks = Marks::new(messages);
+        let rendered = backend.template().render(&marks.put(messages), request);
+        let (tokens, images) = tokenize(backend, &rendered.prompt, &marks, &pictures)?;
+        (tokens, images, rendered)
+    };
     Ok(Prepared {
-        tokens: backend.tokenize(&rendered.prompt)?,
+        tokens,
+        images,
         cut_messages: 0,
         notice: rendered.notice,
         syntax: rendered.syntax,
     })
+}
+
+/// Marks in the text that goes through the template, one for each picture.
+struct Marks(String);
+
+impl Marks {
+    /// Marks that no message holds, so that a text cannot pretend to be a picture.
+    fn new(messages: &[Message]) -> Self {
+        let mut number = 0;
+        loop {
+            let mark = format!("[[picture {number}:");
+            if !messages.iter().any(|m| m.content.contains(&mark)) {
+                return Self(mark);
+            }
+            number += 1;
+        }
+    }
+
+    fn put(&self, messages: &[Message]) -> Vec<Message> {
+        let mut number = 0;
+        let marked = messages.iter().map(|message| {
+            let (mut content, mut written) = (String::new(), 0);
+            for image in &message.images {
+                content += &message.content[written..image.at];
+                content += &format!("{}{number}]]", self.0);
+                (written, number) = (image.at, number + 1);
+            }
+            content += &message.content[written..];
+            Message {
+                role: message.role,
+                content,
+                images: Vec::new(),
+                reasoning: message.reasoning.clone(),
+                tool_calls: message.tool_calls.clone(),
+                tool_call_id: message.tool_call_id.clone(),
+            }
+        });
+        marked.collect()
+    }
+}
+
+/// Tokens of a rendered prompt with its pictures. A template that leaves out or moves one is an error: the model would answer about
+/// something else than what was asked.
+fn tokenize(
+    backend: &mut dyn Backend,
+    text: &str,
+    marks: &Marks,
+    pictures: &[&Image],
+) -> Result<(Vec<Token>, Vec<Placed>), Error> {
+    let lost = || invalid("images", "have no place in this model's chat template");
+    let mut pieces = text.split(marks.0.as_str());
+    let first = pieces.next().unwrap_or_default();
+    let mut tokens = if first.is_empty() {
+        Vec::new()
+    } else {
+        backend.tokenize(first, true)?
+    };
+    let mut images = Vec::new();
+    for piece in pieces {
+        let (number, after) = piece.split_once("]]").ok_or_else(lost)?;
+        let image = pictures.get(images.len()).ok_or_else(lost)?;
+        if number != images.len().to_string() {
+            return Err(lost());
+        }
+        let pixels = image.pixels()?;
+        let places = backend.image(&pixels)?;
+        images.push(Placed {
+            at: tokens.len(),
+            count: places.len(),
+            pixels,
+        });
+        tokens.extend(places);
+        if !after.is_empty() {
+            tokens.extend(backend.tokenize(after, tokens.is_empty())?);
+        }
+    }
+    if images.len() == pictures.len() {
+        Ok((tokens, images))
+    } else {
+        Err(lost())
+    }
 }
 
 /// Leaves out the oldest turns until the prompt has at most `limit` tokens. The system prompt and the last turn stay, however long.

@@ -2,16 +2,20 @@
 //! what must always hold. Milliseconds here are simulated, so nothing depends on the machine.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use super::*;
 use crate::backend::{Input, Reuse, Sequence, Token};
+use crate::picture::{self, Image, Pixels};
 use crate::template::Template;
-use crate::{ModelInfo, Sampling};
+use crate::{Message, ModelInfo, Role, Sampling};
 
 /// Milliseconds of any step, and of one more token in it.
 const STEP_MS: f64 = 10.0;
 const TOKEN_MS: f64 = 1.5;
+/// Milliseconds of a picture.
+const IMAGE_MS: f64 = 80.0;
 
 /// A model that computes nothing but keeps exact books of its KV cache, as llama.cpp does: which sequence has which position, and
 /// which positions are shared.
@@ -43,6 +47,7 @@ impl Costs {
                 weights_bytes: 0,
                 parameters: 0,
                 threads: 1,
+                sees_images: true,
                 encoder: None,
             },
             template: Template::new(None, "", ""),
@@ -63,6 +68,30 @@ impl Costs {
         self.cells - self.free.len()
     }
 
+    fn append(&mut self, sequence: Sequence, position: usize, token: Token, inside: bool) -> u64 {
+        let cells = &mut self.sequences[sequence as usize];
+        assert_eq!(
+            cells.len(),
+            position,
+            "a position was left out or computed twice"
+        );
+        let number = self.free.pop().unwrap();
+        self.owners[number] = 1;
+        let hash = hash(cells.last().map_or(17, |cell| cell.hash), token);
+        cells.push(Cell {
+            number,
+            hash,
+            inside,
+        });
+        hash
+    }
+
+    fn assert_whole(&self, sequence: Sequence, length: usize) {
+        let next = self.sequences[sequence as usize].get(length);
+        let inside = next.is_some_and(|cell| cell.inside);
+        assert!(!inside, "a picture was cut in two");
+    }
+
     fn give_up(&mut self, cells: impl Iterator<Item = Cell>) {
         for cell in cells {
             self.owners[cell.number] -= 1;
@@ -79,6 +108,13 @@ struct Cell {
     number: usize,
     /// Of all tokens up to here.
     hash: u64,
+    /// Whether it belongs to the same picture as the one before.
+    inside: bool,
+}
+
+/// Places of a picture in the cache.
+fn places(image: &Pixels) -> usize {
+    1 + image.key as usize % 30
 }
 
 fn hash(before: u64, token: Token) -> u64 {
@@ -102,8 +138,12 @@ impl Backend for Costs {
         &self.template
     }
 
-    fn tokenize(&mut self, text: &str) -> Result<Vec<Token>, Error> {
+    fn tokenize(&mut self, text: &str, _begins: bool) -> Result<Vec<Token>, Error> {
         Ok(text.bytes().map(Token::from).collect())
+    }
+
+    fn detokenize(&mut self, tokens: &[Token]) -> Result<Vec<u8>, Error> {
+        Ok(tokens.iter().map(|token| b'0' + *token as u8).collect())
     }
 
     fn piece(&mut self, token: Token, _: &[&str], bytes: &mut Vec<u8>) {
@@ -133,6 +173,7 @@ impl Backend for Costs {
     fn copy(&mut self, from: Sequence, to: Sequence, length: usize) {
         assert!(self.sequences[to as usize].is_empty());
         assert!(self.reuse == Reuse::Prefix || length == self.sequences[from as usize].len());
+        self.assert_whole(from, length);
         let cells = self.sequences[from as usize][..length].to_vec();
         for cell in &cells {
             self.owners[cell.number] += 1;
@@ -147,6 +188,7 @@ impl Backend for Costs {
         } else {
             length.min(self.sequences[sequence as usize].len())
         };
+        self.assert_whole(sequence, keep);
         let gone = self.sequences[sequence as usize].split_off(keep);
         self.give_up(gone.into_iter());
         !whole || length == 0
@@ -173,21 +215,36 @@ impl Backend for Costs {
         }
         self.last_batch.clear();
         for input in batch {
-            let cells = &mut self.sequences[input.sequence as usize];
-            assert_eq!(
-                cells.len(),
-                input.position as usize,
-                "a position was left out or computed twice"
-            );
-            let number = self.free.pop().unwrap();
-            self.owners[number] = 1;
-            let hash = hash(cells.last().map_or(17, |cell| cell.hash), input.token);
-            cells.push(Cell { number, hash });
+            assert!(input.token >= 0, "a picture is no token");
+            let hash = self.append(input.sequence, input.position as usize, input.token, false);
             self.last_batch.push(next_token(hash));
         }
         self.computed += batch.len();
         self.peak = self.peak.max(self.used());
         self.clock_ms += STEP_MS + TOKEN_MS * batch.len() as f64;
+        Ok(())
+    }
+
+    fn image(&mut self, image: &Pixels) -> Result<Vec<Token>, Error> {
+        Ok(picture::names(image.key, places(image)).collect())
+    }
+
+    fn decode_image(
+        &mut self,
+        image: &Pixels,
+        sequence: Sequence,
+        position: usize,
+    ) -> Result<(), DecodeError> {
+        let count = places(image);
+        if count > self.free.len() {
+            return Err(DecodeError::Full);
+        }
+        for (index, name) in picture::names(image.key, count).enumerate() {
+            self.append(sequence, position + index, name, index > 0);
+        }
+        self.computed += count;
+        self.peak = self.peak.max(self.used());
+        self.clock_ms += IMAGE_MS;
         Ok(())
     }
 
@@ -230,7 +287,12 @@ impl Backend for Costs {
             let number = self.free.pop().unwrap();
             self.owners[number] = 1;
             let hash = u64::from_le_bytes(*hash);
-            self.sequences[sequence as usize].push(Cell { number, hash });
+            // Whether it was a picture is not kept.
+            self.sequences[sequence as usize].push(Cell {
+                number,
+                hash,
+                inside: false,
+            });
         }
         true
     }
@@ -317,10 +379,8 @@ fn request(prompt: &str, max_tokens: u32, priority: Priority) -> Box<Request> {
 }
 
 /// The answer of a model that serves nobody else and caches nothing.
-fn alone(prompt: &str, max_tokens: usize) -> String {
-    let mut text_hash = prompt
-        .bytes()
-        .fold(17, |before, byte| hash(before, Token::from(byte)));
+fn alone(prompt: &[Token], max_tokens: usize) -> String {
+    let mut text_hash = prompt.iter().fold(17, |before, token| hash(before, *token));
     let mut text = String::new();
     for _ in 0..max_tokens {
         let token = next_token(text_hash);
@@ -330,11 +390,35 @@ fn alone(prompt: &str, max_tokens: usize) -> String {
     text
 }
 
+/// A few pictures as files.
+static FILES: LazyLock<[Arc<[u8]>; 4]> = LazyLock::new(|| {
+    [1, 2, 3, 4].map(|size| {
+        let mut file = std::io::Cursor::new(Vec::new());
+        let picture = image::RgbImage::new(size, 1);
+        picture
+            .write_to(&mut file, image::ImageFormat::Png)
+            .unwrap();
+        file.into_inner().into()
+    })
+});
+
 struct Random(fastrand::Rng);
 
 impl Random {
     fn below(&mut self, limit: u64) -> u64 {
         self.0.u64(0..limit)
+    }
+
+    /// A message with one to three of a few pictures.
+    fn pictures(&mut self) -> Vec<Message> {
+        let mut message = Message::new(Role::User, self.prompt());
+        let mut at = 0;
+        for _ in 0..=self.below(3) {
+            at += self.below((message.content.len() - at) as u64 + 1) as usize;
+            let file = FILES[self.below(FILES.len() as u64) as usize].clone();
+            message.images.push(Image::at(file, at));
+        }
+        vec![message]
     }
 
     /// Prompts that often begin alike.
@@ -354,6 +438,9 @@ impl Random {
             let priority = [Priority::Interactive, Priority::Api, Priority::Background]
                 [self.below(3) as usize];
             let mut request = request(&self.prompt(), 1 + self.below(40) as u32, priority);
+            if self.below(6) == 0 {
+                request.prompt = crate::Prompt::Chat(self.pictures());
+            }
             request.shift = self.below(4) == 0;
             request.read_ahead = self.below(6) == 0;
             work.push((at, Work::Generate { id, request }));
@@ -406,9 +493,8 @@ fn check_random_schedule(random: &mut Random) {
     assert_eq!(seen.len(), asked.len(), "every request has an end");
     for (id, one) in seen {
         let request = &asked[&id];
-        let crate::Prompt::Text(prompt) = &request.prompt else {
-            unreachable!()
-        };
+        let mut plain = Costs::new(10_000, 10_000, Reuse::Prefix);
+        let prompt = prompt::prepare(&mut plain, request).unwrap().tokens;
         match one.end.expect("every request has an end") {
             Err(Error::ContextOverflow { .. }) => assert!(prompt.len() >= context as usize),
             Err(error) => panic!("{id} failed: {error}"),
@@ -422,14 +508,15 @@ fn check_random_schedule(random: &mut Random) {
                 } else {
                     request.max_tokens.unwrap() as usize
                 };
-                let tokens = if request.shift { most } else { most.min(full) };
+                let shifts = request.shift && request.images().next().is_none();
+                let tokens = if shifts { most } else { most.min(full) };
                 assert!(
-                    summary.tokens as usize == tokens || request.shift,
+                    summary.tokens as usize == tokens || shifts,
                     "{summary:?} of {tokens}"
                 );
                 // Up to a shift of the context the text is that of a model which serves nobody else.
                 let same = tokens.min(full).min(one.text.len());
-                assert_eq!(one.text[..same], alone(prompt, same), "{id}");
+                assert_eq!(one.text[..same], alone(&prompt, same), "{id}");
             }
         }
     }

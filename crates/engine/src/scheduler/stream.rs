@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::backend::{Sequence, Token};
 use crate::event::TokenLogprob;
 use crate::output::{Output, Piece};
-use crate::scheduler::prompt::Prepared;
+use crate::scheduler::prompt::{Placed, Prepared};
 use crate::scheduler::queue::Waiting;
 use crate::stops::Stops;
 use crate::utf8::Decoder;
@@ -21,6 +21,8 @@ pub struct Stream {
     /// The prompt and what was generated. All but the last are to be computed before the next can be sampled.
     pub tokens: Vec<Token>,
     pub prompt_tokens: usize,
+    /// The pictures of the prompt, in order.
+    pub images: Vec<Placed>,
     /// Gave its place in the KV cache to a more urgent stream, and waits until there is room again: the step before which it is
     /// not tried.
     pub parked: Option<u64>,
@@ -55,6 +57,7 @@ impl Stream {
             sequence,
             prompt_tokens: prepared.tokens.len(),
             tokens: prepared.tokens,
+            images: prepared.images,
             parked: None,
             restoring: false,
             compiling: !waiting.request.read_ahead,

@@ -6,6 +6,7 @@ mod embed;
 mod faults;
 mod starter;
 mod streams;
+mod vision;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,6 +18,7 @@ use hearth_engine::{
     Engine, Error, Event, Generation, LoadSpec, Message, Request, Role, State, Summary,
 };
 use libtest_mimic::{Arguments, Trial};
+use llama_cpp_2::llama_backend::LlamaBackend;
 
 fn main() -> ExitCode {
     if let Some(code) = hearth_engine::worker::run_if_asked() {
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         .chain(starter::trials())
         .chain(streams::trials())
         .chain(embed::trials())
+        .chain(vision::trials())
         .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -59,6 +62,16 @@ fn fake() -> Arc<Supervisor> {
 
 fn ask(text: &str) -> Request {
     Request::chat(vec![Message::new(Role::User, text)])
+}
+
+/// llama.cpp in this process, for loops to compare with: there is one at a time.
+fn llama_backend() -> LlamaBackend {
+    loop {
+        match LlamaBackend::init() {
+            Ok(backend) => return backend,
+            Err(_) => std::thread::sleep(Duration::from_millis(50)),
+        }
+    }
 }
 
 /// Where `make` puts the starter model.

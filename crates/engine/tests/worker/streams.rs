@@ -12,13 +12,12 @@ use hearth_engine::{
 };
 use libtest_mimic::Trial;
 use llama_cpp_2::context::params::LlamaContextParams;
-use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::sampling::LlamaSampler;
 
-use super::{collect, starter_path, trial};
+use super::{collect, llama_backend, starter_path, trial};
 
 pub fn trials() -> Vec<Trial> {
     vec![
@@ -107,7 +106,7 @@ const STORY: &str = "The lighthouse keeper lived alone on a small rocky island. 
 
 /// The plainest loop there is, in this process.
 fn bare(prompt: &str, tokens: usize) -> String {
-    let backend = LlamaBackend::init().unwrap();
+    let backend = llama_backend();
     let model =
         LlamaModel::load_from_file(&backend, starter_path(), &LlamaModelParams::default()).unwrap();
     let params = LlamaContextParams::default()

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use hearth_engine::embed::Task;
 use hearth_engine::{
     Cancel, Engine, Error as EngineError, Event, Generation, Message, ModelInfo, Role, State,
+    TokenTask,
 };
 use tokio::time::Instant;
 
@@ -29,6 +30,10 @@ struct Scripted {
 impl Engine for Scripted {
     fn state(&self) -> watch::Receiver<State> {
         self.state.subscribe()
+    }
+
+    fn ask_tokens(&self, _: TokenTask) -> Generation {
+        self.accept()
     }
 
     fn encode(&self, _: Task) -> Generation {
@@ -67,6 +72,7 @@ impl Scripted {
             weights_bytes: 0,
             parameters: 0,
             threads: 1,
+            sees_images: false,
             encoder: None,
         };
         self.state.send_replace(State::Ready { info, active: 0 });
