@@ -12,6 +12,7 @@ mod rank_head;
 pub mod sampling;
 mod state;
 mod vision;
+mod weights;
 mod word_piece;
 
 pub use embedding::with_encoder;
@@ -23,10 +24,8 @@ use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::{KvCacheType, LlamaContextParams};
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::llama_batch::LlamaBatch;
-use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::model::{LlamaLoraAdapter, LlamaModel};
 use llama_cpp_2::token::LlamaToken;
-use llama_cpp_2::{LlamaBackendDeviceType, LogOptions};
 
 use crate::backend::{Backend, DecodeError, Input, Reuse, Sequence, Token};
 use crate::constrain::compile::Compiling;
@@ -40,6 +39,7 @@ use self::constrain::Grammars;
 use self::positions::Positions;
 use self::sampling::Chain;
 use self::vision::Vision;
+use self::weights::{Offload, Weights, failure};
 use crate::{Error, KvType, LoadSpec, ModelInfo, Request};
 
 /// Tokens per call of `llama_decode` and per compute graph.
@@ -58,43 +58,23 @@ pub fn with_model<R>(
     last_log_error: impl Fn() -> Option<String>,
     serve: impl FnOnce(&mut dyn Backend) -> R,
 ) -> Result<R, Error> {
-    llama_cpp_2::send_logs_to_tracing(LogOptions::default());
-    let failed = |what: &str| {
-        let reason = last_log_error().unwrap_or_else(|| what.to_owned());
-        if is_memory(&reason) {
-            Error::OutOfMemory { reason }
-        } else {
-            Error::LoadFailed { reason }
-        }
-    };
-    let backend = LlamaBackend::init().map_err(|e| failed(&e.to_string()))?;
-    let offload = Offload::choose(spec.offload);
-    let params = LlamaModelParams::default()
-        .with_n_gpu_layers(if offload.to_gpu { u32::MAX >> 1 } else { 0 })
-        .with_progress_callback(on_progress);
-    let mut model = LlamaModel::load_from_file(&backend, &spec.path, &params)
-        .map_err(|e| failed(&e.to_string()))?;
-    let mut adapter = match spec.adapters.as_slice() {
-        [] => None,
-        [(path, scale)] => {
-            let adapter = model.lora_adapter_init(path);
-            Some((adapter.map_err(|e| failed(&e.to_string()))?, *scale))
-        }
-        _ => {
-            return Err(Error::LoadFailed {
-                reason: "one LoRA adapter at a time".into(),
-            });
-        }
-    };
+    let failed = |what: &str| failure(&last_log_error, what);
+    let mut weights = Weights::load(spec, on_progress, &failed)?;
+    let mut adapter = weights.adapter(spec, &failed)?;
+    let Weights {
+        model,
+        offload,
+        backend,
+    } = &weights;
     let threads = spec.threads.unwrap_or_else(default_threads).max(1);
     let vision = match &spec.projector {
         None => None,
-        Some(path) => Some(
-            Vision::load(path, &model, threads, offload.to_gpu).map_err(|what| failed(&what))?,
-        ),
+        Some(path) => {
+            Some(Vision::load(path, model, threads, offload.to_gpu).map_err(|what| failed(&what))?)
+        }
     };
     let mut context = model
-        .new_context(&backend, context_params(spec, &model, threads))
+        .new_context(backend, context_params(spec, model, threads))
         .map_err(|e| failed(&e.to_string()))?;
     adapt(&mut context, adapter.as_mut()).map_err(|e| failed(&e))?;
     let info = ModelInfo {
@@ -108,14 +88,14 @@ pub fn with_model<R>(
         encoder: None,
     };
     let mut llama = Llama {
-        template: template_of(&model),
+        template: template_of(model),
         batch: LlamaBatch::new(BATCH_TOKENS as usize, 1),
         choices: HashMap::new(),
         grammars: Grammars::default(),
-        bos: token_text(&model, model.vocab().bos()),
+        bos: token_text(model, model.vocab().bos()),
         spec: spec.clone(),
-        backend: &backend,
-        model: &model,
+        backend,
+        model,
         vision,
         positions: Positions::default(),
         adapter,
@@ -207,54 +187,6 @@ fn token_text(model: &LlamaModel, token: LlamaToken) -> String {
 
 fn default_threads() -> u32 {
     std::thread::available_parallelism().map_or(1, |n| n.get() as u32)
-}
-
-fn is_memory(reason: &str) -> bool {
-    ["alloc", "out of memory", "memory"]
-        .iter()
-        .any(|w| reason.contains(w))
-}
-
-/// Where the layers go.
-struct Offload {
-    to_gpu: bool,
-    device: String,
-}
-
-impl Offload {
-    fn choose(wanted: bool) -> Self {
-        let gpu = llama_cpp_2::list_llama_ggml_backend_devices()
-            .into_iter()
-            .find(|d| {
-                matches!(
-                    d.device_type,
-                    LlamaBackendDeviceType::Gpu | LlamaBackendDeviceType::IntegratedGpu
-                )
-            });
-        match gpu {
-            Some(device) if wanted => Self {
-                to_gpu: true,
-                device: format!("{} ({})", device.backend, device.description),
-            },
-            Some(_) => Self {
-                to_gpu: false,
-                device: "the GPU is switched off in the settings".into(),
-            },
-            None => Self {
-                to_gpu: false,
-                device: "no supported GPU was found".into(),
-            },
-        }
-    }
-
-    fn words(&self, threads: u32) -> String {
-        if self.to_gpu {
-            format!("All layers on {}", self.device)
-        } else {
-            let s = if threads == 1 { "" } else { "s" };
-            format!("CPU, {threads} thread{s}: {}", self.device)
-        }
-    }
 }
 
 struct Llama<'m> {

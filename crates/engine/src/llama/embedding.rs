@@ -6,17 +6,17 @@
 
 use std::num::NonZeroU32;
 
+use llama_cpp_2::DecodeError;
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::{LlamaContextParams, LlamaPoolingType};
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaModel;
-use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
-use llama_cpp_2::{DecodeError, LogOptions};
 
+use super::weights::{Offload, Weights, failure};
 use super::word_piece::{Normalizer, tokenizer};
-use super::{Offload, default_threads, framing, is_memory, rank_head};
+use super::{default_threads, framing, rank_head};
 use crate::backend::Token;
 use crate::embed::encoder::{BatchLimits, Encoder, EncoderInfo, Framing, Sequence};
 use crate::embed::{Pooling, pooling};
@@ -44,25 +44,16 @@ pub fn with_encoder<R>(
     last_log_error: impl Fn() -> Option<String>,
     serve: impl FnOnce(&mut dyn Encoder) -> R,
 ) -> Result<R, Error> {
-    llama_cpp_2::send_logs_to_tracing(LogOptions::default());
-    let failed = |what: &str| {
-        let reason = last_log_error().unwrap_or_else(|| what.to_owned());
-        if is_memory(&reason) {
-            Error::OutOfMemory { reason }
-        } else {
-            Error::LoadFailed { reason }
-        }
-    };
-    let backend = LlamaBackend::init().map_err(|e| failed(&e.to_string()))?;
-    let offload = Offload::choose(spec.offload);
-    let params = LlamaModelParams::default()
-        .with_n_gpu_layers(if offload.to_gpu { u32::MAX >> 1 } else { 0 })
-        .with_progress_callback(on_progress);
-    let model = LlamaModel::load_from_file(&backend, &spec.path, &params)
-        .map_err(|e| failed(&e.to_string()))?;
-    let plan = Plan::new(spec, &model)?;
+    let failed = |what: &str| failure(&last_log_error, what);
+    let weights = Weights::load(spec, on_progress, &failed)?;
+    let Weights {
+        model,
+        offload,
+        backend,
+    } = &weights;
+    let plan = Plan::new(spec, model)?;
     let context = model
-        .new_context(&backend, plan.context_params())
+        .new_context(backend, plan.context_params())
         .map_err(|e| failed(&e.to_string()))?;
     let info = ModelInfo {
         context_tokens: plan.encoder.window_tokens,
@@ -76,9 +67,9 @@ pub fn with_encoder<R>(
     };
     let mut embedder = LlamaEncoder {
         batch: LlamaBatch::new(plan.batch_tokens, 1),
-        backend: &backend,
-        offload: &offload,
-        model: &model,
+        backend,
+        offload,
+        model,
         context,
         info,
         plan,

@@ -130,7 +130,7 @@ impl Marks {
             let (mut content, mut written) = (String::new(), 0);
             for image in &message.images {
                 content += &message.content[written..image.at];
-                content += &format!("{}{number}]]", self.0);
+                content = content + &self.0 + &number.to_string() + "]]";
                 (written, number) = (image.at, number + 1);
             }
             content += &message.content[written..];

@@ -102,7 +102,7 @@ fn qwen() -> Seeing {
 /// A picture with stripes; as a PNG file.
 fn picture(stripe: u32) -> Vec<u8> {
     let stripes = image::RgbImage::from_fn(160, 120, |x, y| {
-        let light = if (x / stripe + y / (2 * stripe)) % 2 == 0 {
+        let light = if (x / stripe + y / (2 * stripe)).is_multiple_of(2) {
             250
         } else {
             10
