@@ -5,12 +5,11 @@
 //! must not know a dialect.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures_util::{Stream, stream};
+use hearth_app::Error;
 use hearth_app::engine::{
     self, Event, Generation, Priority, Request, Summary, TokenLogprob, ToolCall,
 };
@@ -43,7 +42,8 @@ pub(crate) struct Answer {
     pub(crate) cached_tokens: u32,
     /// A warning of the engine, such as a missing chat template.
     pub(crate) notice: Option<String>,
-    generation: Generation,
+    /// `None` when it was let go.
+    generation: Option<Generation>,
     ended: bool,
     measure: Measure,
 }
@@ -99,6 +99,8 @@ async fn try_begin(state: &ServerState, ask: Ask) -> Result<Answer, Refusal> {
         Some(time) => inference.generate_keeping(&ask.model, request, time).await,
         None => inference.generate(&ask.model, request).await,
     }?;
+    let mut generation = started.generation;
+    let first = generation.events.recv().await;
     let mut answer = Answer {
         measure: Measure {
             metrics: Arc::clone(&state.metrics),
@@ -113,10 +115,10 @@ async fn try_begin(state: &ServerState, ask: Ask) -> Result<Answer, Refusal> {
         prompt_tokens: 0,
         cached_tokens: 0,
         notice: None,
-        generation: started.generation,
+        generation: Some(generation),
         ended: false,
     };
-    match answer.generation.events.recv().await {
+    match first {
         Some(Event::Started {
             prompt_tokens,
             cached_tokens,
@@ -134,44 +136,95 @@ async fn try_begin(state: &ServerState, ask: Ask) -> Result<Answer, Refusal> {
     }
 }
 
-/// Begins `count` generations of the same request. A seed is counted up, so that the answers differ and can be had again.
-pub(crate) async fn begin_each(
-    state: &ServerState,
-    ask: Ask,
-    count: u32,
-) -> Result<Vec<Answer>, Refusal> {
-    let asks = (0..count).map(|at| {
+/// The same request `count` times. A seed is counted up, so that the answers differ and can be had again.
+pub(crate) fn copies(ask: &Ask, count: u32) -> Vec<Ask> {
+    let copies = (0..count).map(|at| {
         let mut ask = ask.clone();
         let sampling = &mut ask.request.sampling;
         sampling.seed = sampling.seed.map(|seed| seed.wrapping_add(at));
-        begin(state, ask)
+        ask
     });
-    futures_util::future::try_join_all(asks).await
+    copies.collect()
+}
+
+/// Several answers to one request of a client, one after the other: two such requests that each held some places and waited for more
+/// would wait for ever. What the prompts share is in the KV cache from the first one on.
+pub(crate) struct Answers {
+    /// The one that is being written; the first one after [`Answers::begin`].
+    pub(crate) current: Answer,
+    index: usize,
+    rest: VecDeque<Ask>,
+    state: ServerState,
+}
+
+impl Answers {
+    /// Waits for the slot of the first one; see [`begin`]. `asks` holds at least one.
+    pub(crate) async fn begin(state: &ServerState, asks: Vec<Ask>) -> Result<Self, Refusal> {
+        let mut rest = VecDeque::from(asks);
+        let Some(first) = rest.pop_front() else {
+            return Err(Refusal::from(Error::internal("nothing was asked")));
+        };
+        Ok(Self {
+            current: begin(state, first).await?,
+            index: 0,
+            rest,
+            state: state.clone(),
+        })
+    }
+
+    /// The next event and the place of its answer; `None` after the last one of all.
+    pub(crate) async fn next(&mut self) -> Option<(usize, Result<Event, Refusal>)> {
+        loop {
+            if let Some(event) = self.current.next().await {
+                return Some((self.index, event));
+            }
+            let ask = self.rest.pop_front()?;
+            // Its place is given back before another one is asked for.
+            self.current.let_go();
+            self.index += 1;
+            match begin(&self.state, ask).await {
+                Ok(answer) => self.current = answer,
+                Err(refusal) => {
+                    self.rest.clear();
+                    return Some((self.index, Err(refusal)));
+                }
+            }
+        }
+    }
+
+    /// Waits for the end of all.
+    pub(crate) async fn wholes(self) -> Result<Vec<Whole>, Refusal> {
+        let mut wholes = vec![self.current.whole().await?];
+        for ask in self.rest {
+            wholes.push(begin(&self.state, ask).await?.whole().await?);
+        }
+        Ok(wholes)
+    }
 }
 
 impl Answer {
     /// The next event; `None` after the last one. An error is the last one too.
     pub(crate) async fn next(&mut self) -> Option<Result<Event, Refusal>> {
-        poll_fn(|context| self.poll_next(context)).await
-    }
-
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Event, Refusal>>> {
         if self.ended {
-            return Poll::Ready(None);
+            return None;
         }
-        let event = match self.generation.events.poll_recv(context) {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(Some(Event::Failed(error))) => Err(error.into()),
-            Poll::Ready(Some(event)) => Ok(event),
-            Poll::Ready(None) => Err(engine::Error::ShutDown.into()),
+        let event = match self.generation.as_mut()?.events.recv().await {
+            Some(Event::Failed(error)) => Err(error.into()),
+            Some(event) => Ok(event),
+            None => Err(engine::Error::ShutDown.into()),
         };
         match &event {
             Ok(Event::Finished(summary)) => self.measure.ended(summary),
-            Ok(_) => return Poll::Ready(Some(event)),
+            Ok(_) => return Some(event),
             Err(refusal) => self.measure.failed(refusal),
         }
         self.ended = true;
-        Poll::Ready(Some(event))
+        Some(event)
+    }
+
+    /// Gives the slot back; nothing comes any more.
+    fn let_go(&mut self) {
+        self.generation = None;
     }
 
     /// Waits for the end.
@@ -215,11 +268,6 @@ impl Answer {
     }
 }
 
-/// Waits for the end of all.
-pub(crate) async fn whole_each(answers: Vec<Answer>) -> Result<Vec<Whole>, Refusal> {
-    futures_util::future::try_join_all(answers.into_iter().map(Answer::whole)).await
-}
-
 /// How a dialect says an answer piece by piece. Pure: events in, frames out.
 pub(crate) trait Wire: Send + 'static {
     /// What is sent at a time: an event of the stream, or a line.
@@ -240,7 +288,7 @@ pub(crate) trait Wire: Send + 'static {
 
 /// The frames of some answers as they come. Dropping the stream cancels them.
 pub(crate) fn frames<W: Wire>(
-    answers: Vec<Answer>,
+    answers: Answers,
     mut wire: W,
 ) -> impl Stream<Item = W::Frame> + Send + 'static {
     let mut first = Vec::new();
@@ -255,7 +303,7 @@ pub(crate) fn frames<W: Wire>(
 }
 
 struct Flow<W: Wire> {
-    answers: Vec<Answer>,
+    answers: Answers,
     wire: W,
     /// Made and not yet taken.
     ready: VecDeque<W::Frame>,
@@ -272,7 +320,7 @@ impl<W: Wire> Flow<W> {
                 return None;
             }
             let mut out = Vec::new();
-            match next_of(&mut self.answers).await {
+            match self.answers.next().await {
                 Some((index, Ok(event))) => self.wire.event(index, event, &mut out),
                 Some((_, Err(refusal))) => {
                     self.wire.failed(&refusal, &mut out);
@@ -286,26 +334,6 @@ impl<W: Wire> Flow<W> {
             self.ready.extend(out);
         }
     }
-}
-
-/// The next event of any answer, with its place; `None` after the last of all.
-async fn next_of(answers: &mut [Answer]) -> Option<(usize, Result<Event, Refusal>)> {
-    poll_fn(|context| {
-        let mut is_over = true;
-        for (index, answer) in answers.iter_mut().enumerate() {
-            match answer.poll_next(context) {
-                Poll::Ready(Some(event)) => return Poll::Ready(Some((index, event))),
-                Poll::Ready(None) => {}
-                Poll::Pending => is_over = false,
-            }
-        }
-        if is_over {
-            Poll::Ready(None)
-        } else {
-            Poll::Pending
-        }
-    })
-    .await
 }
 
 #[cfg(test)]
@@ -359,7 +387,8 @@ mod tests {
     async fn frames_of(text: &str, count: u32) -> Vec<String> {
         let server = TestServer::start();
         let state = ServerState::new(server.app.clone());
-        let answers = begin_each(&state, ask(text), count).await.unwrap();
+        let asks = copies(&ask(text), count);
+        let answers = Answers::begin(&state, asks).await.unwrap();
         frames(answers, Plain).collect().await
     }
 
@@ -400,16 +429,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn frames_come_in_order_and_several_answers_side_by_side() {
+    async fn frames_come_in_order_and_several_answers_one_after_the_other() {
         let one = frames_of("!say ab", 1).await;
         assert_eq!(one.first().unwrap(), "open");
         assert_eq!(one.last().unwrap(), "close");
         let text: String = one.iter().filter_map(|f| f.strip_prefix("0:")).collect();
         assert_eq!(text, "ab");
         let three = frames_of("!say ab", 3).await;
-        for end in ["0.", "1.", "2."] {
-            assert!(three.iter().any(|frame| frame == end), "{three:?}");
-        }
+        let ends: Vec<&String> = three.iter().filter(|f| f.ends_with('.')).collect();
+        assert_eq!(ends, ["0.", "1.", "2."]);
     }
 
     #[tokio::test]
@@ -424,7 +452,8 @@ mod tests {
         let server = TestServer::start();
         let state = ServerState::new(server.app.clone());
         let text = format!("!slow 20 {}", "word ".repeat(400));
-        let answers = begin_each(&state, ask(&text), 2).await.unwrap();
+        let asks = copies(&ask(&text), 2);
+        let answers = Answers::begin(&state, asks).await.unwrap();
         let mut frames = Box::pin(frames(answers, Plain));
         for _ in 0..3 {
             frames.next().await.unwrap();
