@@ -7,6 +7,7 @@ mod body;
 mod gate;
 mod metrics;
 mod openai;
+mod picture;
 mod refusal;
 mod routes;
 mod sse;
