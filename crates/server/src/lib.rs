@@ -4,6 +4,7 @@
 
 mod answer;
 mod body;
+mod caching;
 mod gate;
 mod metrics;
 mod openai;
