@@ -5,6 +5,8 @@
 pub struct Stops {
     stops: Vec<String>,
     held: String,
+    /// Index of the one that was met.
+    met: Option<usize>,
 }
 
 impl Stops {
@@ -12,7 +14,13 @@ impl Stops {
         Self {
             stops,
             held: String::new(),
+            met: None,
         }
+    }
+
+    /// The stop string that was met.
+    pub fn met(&self) -> Option<&str> {
+        self.met.map(|index| self.stops[index].as_str())
     }
 
     /// Takes new text; returns what may be shown now and whether a stop string was met (its text is dropped).
@@ -21,8 +29,10 @@ impl Stops {
             return (text.to_owned(), false);
         }
         self.held.push_str(text);
-        let first = self.stops.iter().filter_map(|s| self.held.find(s)).min();
-        if let Some(at) = first {
+        let places = self.stops.iter().enumerate();
+        let first = places.filter_map(|(index, stop)| Some((self.held.find(stop)?, index)));
+        if let Some((at, index)) = first.min() {
+            self.met = Some(index);
             let shown = self.held[..at].to_owned();
             self.held.clear();
             return (shown, true);
@@ -80,6 +90,15 @@ mod tests {
             ("ab ENd".into(), false)
         );
         assert_eq!(stream(&["b", "ab"], &["xab"]), ("x".into(), true));
+    }
+
+    #[test]
+    fn says_which_was_met() {
+        let mut search = Stops::new(vec!["b".into(), "ab".into()]);
+        assert_eq!(search.push("x"), ("x".into(), false));
+        assert_eq!(search.met(), None);
+        assert_eq!(search.push("ab"), (String::new(), true));
+        assert_eq!(search.met(), Some("ab"));
     }
 
     proptest! {
