@@ -1,0 +1,1 @@
+//! Every call style of this dialect on the fake engine.
