@@ -1,21 +1,50 @@
-//! The routes and what they answer.
+//! The list of routes, and what every one of them has: a record of how long it took, and an answer when there is none.
 
-use std::sync::Arc;
+use std::time::Instant;
 
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
-use hearth_app::{App, Code, Error};
 use serde_json::{Value, json};
 
-pub(crate) fn routes(app: Arc<App>) -> Router {
+use crate::openai::error::{Failure, Result};
+use crate::refusal::Refusal;
+use crate::state::ServerState;
+
+pub(crate) fn routes(state: ServerState) -> Router {
     Router::new()
         .route("/health", get(health))
         .route("/v1/models", get(models))
-        .fallback(|| async { refuse(StatusCode::NOT_FOUND, "there is no such route", "not_found") })
-        .with_state(app)
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        .layer(middleware::from_fn_with_state(state.clone(), record))
+        .with_state(state)
+}
+
+/// Counts every request by its route, never by its path: paths come from strangers and have no end.
+async fn record(State(state): State<ServerState>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let response = next.run(request).await;
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    let status = response.status().as_u16();
+    state.metrics.request(route, status, begun.elapsed());
+    response
+}
+
+async fn no_route(uri: Uri) -> Failure {
+    let path: String = uri.path().chars().take(200).collect();
+    let message = format!("There is no route `{path}`.");
+    Failure(Refusal::new(StatusCode::NOT_FOUND, "not_found", message))
+}
+
+async fn no_method(method: Method, uri: Uri) -> Failure {
+    let message = format!("`{}` does not take the method {method}.", uri.path());
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    Failure(Refusal::new(status, "method_not_allowed", message))
 }
 
 /// Whether the program answers; says nothing about a model.
@@ -24,100 +53,56 @@ async fn health() -> Json<Value> {
 }
 
 /// OpenAI's list of models: the usable ones.
-async fn models(State(app): State<Arc<App>>) -> Response {
-    match app.models().list().await {
-        Ok(list) => {
-            let usable = list.models.iter().filter(|m| m.problem.is_none());
-            let data: Vec<Value> =
-                usable.map(|m| json!({ "id": m.name, "object": "model", "created": 0, "owned_by": "hearth" })).collect();
-            Json(json!({ "object": "list", "data": data })).into_response()
-        }
-        Err(error) => failed(&error),
-    }
-}
-
-/// OpenAI's error shape.
-fn refuse(status: StatusCode, message: &str, code: &str) -> Response {
-    let body = json!({ "error": { "message": message, "type": "invalid_request_error", "param": null, "code": code } });
-    (status, Json(body)).into_response()
-}
-
-fn failed(error: &Error) -> Response {
-    let status = match error.code {
-        Code::InvalidInput | Code::ContextOverflow => StatusCode::BAD_REQUEST,
-        Code::NotFound | Code::ModelMissing => StatusCode::NOT_FOUND,
-        Code::ModelInvalid | Code::ModelUnsupported | Code::ModelUnreadable => {
-            StatusCode::UNPROCESSABLE_ENTITY
-        }
-        Code::Busy => StatusCode::TOO_MANY_REQUESTS,
-        Code::InsufficientMemory
-        | Code::DiskFull
-        | Code::EngineCrashed
-        | Code::EngineUnresponsive
-        | Code::EngineUnavailable
-        | Code::Storage
-        | Code::StorageReadOnly
-        | Code::StorageNewer => StatusCode::SERVICE_UNAVAILABLE,
-        Code::Network => StatusCode::BAD_GATEWAY,
-        Code::Settings | Code::Unsupported | Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-    };
-    refuse(status, &error.message, error.code.name())
+async fn models(State(state): State<ServerState>) -> Result<Json<Value>> {
+    let list = state.app.models().list().await?;
+    let usable = list.models.iter().filter(|m| m.problem.is_none());
+    let data: Vec<Value> = usable
+        .map(|m| json!({ "id": m.name, "object": "model", "created": 0, "owned_by": "hearth" }))
+        .collect();
+    Ok(Json(json!({ "object": "list", "data": data })))
 }
 
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
     use axum::http::Request;
-    use hearth_app::inference::FakeEngines;
-    use hearth_app::paths::Paths;
-    use hearth_app::{App, Options};
-    use http_body_util::BodyExt;
     use tower::ServiceExt;
 
     use super::*;
+    use crate::testing::TestServer;
 
-    async fn ask(method: &str, path: &str, host: &str) -> (StatusCode, Value) {
-        let home = tempfile::tempdir().unwrap();
-        let paths = Paths::under(home.path());
-        let app = App::open(Options {
-            paths,
-            engines: Arc::new(FakeEngines { in_child: false }),
-        });
+    async fn status(server: &TestServer, method: &str, path: &str, host: &str) -> StatusCode {
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header("host", host)
             .body(Body::empty())
             .unwrap();
-        let response = crate::router(app, 8100).oneshot(request).await.unwrap();
-        let status = response.status();
-        let body = response.into_body().collect().await.unwrap().to_bytes();
-        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+        server
+            .router
+            .clone()
+            .oneshot(request)
+            .await
+            .unwrap()
+            .status()
     }
 
     #[tokio::test]
     async fn the_gate_stands_before_every_route() {
+        let server = TestServer::start();
         for path in ["/health", "/v1/models", "/nowhere"] {
             for method in ["GET", "POST", "OPTIONS"] {
-                let (status, body) = ask(method, path, "evil.example:8100").await;
+                let status = status(&server, method, path, "evil.example:8100").await;
                 assert_eq!(status, StatusCode::FORBIDDEN, "{method} {path}");
-                assert_eq!(body["error"]["code"], "forbidden");
             }
         }
-        assert_eq!(
-            ask("GET", "/health", "localhost:8100").await.0,
-            StatusCode::OK
-        );
-        assert_eq!(
-            ask("GET", "/nowhere", "localhost:8100").await.0,
-            StatusCode::NOT_FOUND
-        );
-    }
-
-    #[tokio::test]
-    async fn models_are_listed_in_openais_shape() {
-        let (status, body) = ask("GET", "/v1/models", "127.0.0.1:8100").await;
-        assert_eq!((status, &body["object"]), (StatusCode::OK, &json!("list")));
-        assert!(body["data"].is_array());
+        for (method, path, expected) in [
+            ("GET", "/health", StatusCode::OK),
+            ("GET", "/nowhere", StatusCode::NOT_FOUND),
+            ("DELETE", "/health", StatusCode::METHOD_NOT_ALLOWED),
+        ] {
+            let status = status(&server, method, path, "localhost:8100").await;
+            assert_eq!(status, expected, "{method} {path}");
+        }
     }
 }

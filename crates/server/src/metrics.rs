@@ -1,0 +1,101 @@
+//! What the server counts and how long things took, for `/metrics` (Prometheus text format).
+//!
+//! The recorder belongs to one server and is not the process's global one, so that two servers (as in tests) do not mix. Labels
+//! have few values: routes and dialects are ours, models are those on this machine. It must not know requests or their content.
+
+use std::time::Duration;
+
+use hearth_app::engine::Summary;
+use metrics::{counter, gauge, histogram};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+/// The counters of one server.
+pub(crate) struct Metrics {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        Self { recorder, handle }
+    }
+}
+
+/// Whose answer it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Labels {
+    pub(crate) dialect: &'static str,
+    pub(crate) model: String,
+}
+
+impl Metrics {
+    /// Everything as text.
+    pub(crate) fn render(&self) -> String {
+        self.handle.run_upkeep();
+        self.handle.render()
+    }
+
+    /// Fields of requests that were ignored, by route.
+    pub(crate) fn ignored_fields(&self, route: &str, count: usize) {
+        let route = route.to_owned();
+        metrics::with_local_recorder(&self.recorder, || {
+            counter!("hearth_ignored_fields_total", "route" => route).increment(count as u64);
+        });
+    }
+
+    /// A request was answered with this status; `took` ends when the headers are sent.
+    pub(crate) fn request(&self, route: &str, status: u16, took: Duration) {
+        let route = route.to_owned();
+        metrics::with_local_recorder(&self.recorder, || {
+            let status = status.to_string();
+            counter!("hearth_requests_total", "route" => route.clone(), "status" => status)
+                .increment(1);
+            histogram!("hearth_request_seconds", "route" => route).record(took);
+        });
+    }
+
+    /// A generation came to its end. `waited` is the time from the request to its slot.
+    pub(crate) fn generation(
+        &self,
+        labels: &Labels,
+        summary: &Summary,
+        waited: Duration,
+        took: Duration,
+    ) {
+        metrics::with_local_recorder(&self.recorder, || {
+            let labels = [
+                ("dialect", labels.dialect.to_owned()),
+                ("model", labels.model.clone()),
+            ];
+            counter!("hearth_generations_total", &labels).increment(1);
+            counter!("hearth_prompt_tokens_total", &labels)
+                .increment(u64::from(summary.prompt_tokens));
+            counter!("hearth_cached_prompt_tokens_total", &labels)
+                .increment(u64::from(summary.cached_tokens));
+            counter!("hearth_generated_tokens_total", &labels).increment(u64::from(summary.tokens));
+            histogram!("hearth_queue_seconds", &labels).record(waited);
+            histogram!("hearth_generation_seconds", &labels).record(took);
+            histogram!("hearth_time_to_first_token_seconds", &labels)
+                .record(summary.ttft_ms / 1000.0);
+            if let Some(speed) = summary.tokens_per_second() {
+                histogram!("hearth_tokens_per_second", &labels).record(speed);
+            }
+        });
+    }
+
+    /// A generation failed; `code` is that of the refusal.
+    pub(crate) fn failure(&self, dialect: &'static str, code: &'static str) {
+        metrics::with_local_recorder(&self.recorder, || {
+            counter!("hearth_failures_total", "dialect" => dialect, "code" => code).increment(1);
+        });
+    }
+
+    /// A value as it is now.
+    pub(crate) fn set(&self, name: &'static str, labels: &[(&'static str, String)], value: f64) {
+        metrics::with_local_recorder(&self.recorder, || {
+            gauge!(name, labels).set(value);
+        });
+    }
+}

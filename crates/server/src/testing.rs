@@ -1,0 +1,107 @@
+//! What the tests of this crate share: a server on the fake engine, asked without a socket.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use axum::response::Response;
+use hearth_app::inference::{Engines, FakeEngines};
+use hearth_app::paths::Paths;
+use hearth_app::{App, Options};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tower::ServiceExt;
+
+/// A server with the starter model and the embedder, on the fake engine. Ends with it.
+pub(crate) struct TestServer {
+    pub(crate) app: Arc<App>,
+    pub(crate) router: Router,
+    pub(crate) home: tempfile::TempDir,
+}
+
+/// The port that the gate of [`TestServer`] accepts.
+const PORT: u16 = 8100;
+
+impl TestServer {
+    pub(crate) fn start() -> Self {
+        Self::start_on(Arc::new(FakeEngines { in_child: false }))
+    }
+
+    pub(crate) fn start_on(engines: Arc<dyn Engines>) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut paths = Paths::under(home.path());
+        paths.bundled = vec![home.path().join("bundled")];
+        // The fake engine reads no file, but the library and the validator see the real ones.
+        std::fs::create_dir_all(&paths.bundled[0]).unwrap();
+        for name in [
+            "SmolLM2-135M-Instruct.Q4_1.gguf",
+            "all-MiniLM-L6-v2.F16.gguf",
+        ] {
+            std::os::unix::fs::symlink(model_path(name), paths.bundled[0].join(name)).unwrap();
+        }
+        let app = App::open(Options { paths, engines });
+        let router = crate::router(Arc::clone(&app), PORT);
+        Self { app, router, home }
+    }
+
+    /// Sends a request and returns the response with its body still to come.
+    pub(crate) async fn send(&self, method: &str, path: &str, body: impl Into<Body>) -> Response {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", format!("localhost:{PORT}"))
+            .body(body.into())
+            .unwrap();
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> (StatusCode, Value) {
+        let response = self.send("GET", path, Body::empty()).await;
+        let status = response.status();
+        (status, value(&text_of(response).await))
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> (StatusCode, Value) {
+        self.post_text(path, &body.to_string()).await
+    }
+
+    /// A body that need not be JSON.
+    pub(crate) async fn post_text(&self, path: &str, body: &str) -> (StatusCode, Value) {
+        let response = self.send("POST", path, body.to_owned()).await;
+        let status = response.status();
+        (status, value(&text_of(response).await))
+    }
+
+    /// The whole text of a streamed answer.
+    pub(crate) async fn stream(&self, path: &str, body: &Value) -> (StatusCode, String) {
+        let response = self.send("POST", path, body.to_string()).await;
+        let status = response.status();
+        (status, text_of(response).await)
+    }
+}
+
+pub(crate) async fn text_of(response: Response) -> String {
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn value(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+}
+
+/// Where `make model` keeps the models.
+fn model_path(name: &str) -> PathBuf {
+    let cache = std::env::var_os("HEARTH_CACHE").map_or_else(
+        || Path::new(&std::env::var_os("HOME").unwrap()).join(".cache/hearth"),
+        PathBuf::from,
+    );
+    let path = cache.join("models").join(name);
+    assert!(
+        path.exists(),
+        "{} is missing; `make model` fetches it",
+        path.display()
+    );
+    path
+}
