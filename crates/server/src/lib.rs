@@ -2,11 +2,16 @@
 //!
 //! What the dialects share is in [`body`], [`answer`], [`refusal`] and [`sse`]; each has a folder of its own beside them.
 
+mod anthropic;
 mod answer;
 mod body;
 mod gate;
+mod lenient;
+mod lm_studio;
 mod metrics;
+mod ollama;
 mod openai;
+mod pictures;
 mod refusal;
 mod routes;
 mod sse;

@@ -8,7 +8,7 @@ use super::error::Result;
 use super::events::{Events, Heading};
 use super::request::MessagesRequest;
 use super::{DIALECT, options};
-use crate::answer::{Ask, begin, frames};
+use crate::answer::{Answers, Ask, frames};
 use crate::body::Body;
 use crate::refusal::Refusal;
 use crate::sse;
@@ -35,11 +35,12 @@ pub(crate) async fn messages(
         request,
         keep_alive: None,
     };
-    let answer = begin(&state, ask).await?;
+    let answers = Answers::begin(&state, vec![ask]).await?;
+    let answer = &answers.current;
     if asked.stream {
         let events = Events::new(heading, answer.prompt_tokens, answer.cached_tokens);
-        return Ok(sse::events(frames(vec![answer], events)));
+        return Ok(sse::events(frames(answers, events)));
     }
-    let whole = answer.whole().await?;
+    let whole = answers.current.whole().await?;
     Ok(Json(heading.whole(&whole)).into_response())
 }

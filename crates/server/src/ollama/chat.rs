@@ -13,7 +13,7 @@ use super::load::{self, Wish};
 use super::options::Shared;
 use super::request::ChatRequest;
 use super::{DIALECT, conversation, keep_alive, names};
-use crate::answer::{Ask, begin, frames};
+use crate::answer::{Answers, Ask, frames};
 use crate::body::Body;
 use crate::refusal::Refusal;
 use crate::sse;
@@ -59,12 +59,12 @@ pub(super) async fn answer(
     stream: bool,
 ) -> std::result::Result<Response, Refusal> {
     let began = Instant::now();
-    let answer = begin(state, ask).await?;
+    let answers = Answers::begin(state, vec![ask]).await?;
     let heading = Heading::new(form, shown, began);
     if stream {
-        return Ok(sse::lines(frames(vec![answer], Lines::new(heading))));
+        return Ok(sse::lines(frames(answers, Lines::new(heading))));
     }
-    let whole = answer.whole().await?;
+    let whole = answers.current.whole().await?;
     Ok(Json(heading.whole(&whole)).into_response())
 }
 
