@@ -50,7 +50,7 @@ mod tests {
             rfc3339(1_795_261_629_042),
             "2026-11-21T11:47:09.042000+00:00"
         );
-        assert_eq!(rfc3339(NEVER_MS), "2318-07-30T11:33:20.000000+00:00");
+        assert_eq!(rfc3339(NEVER_MS), "2318-07-30T19:33:20.000000+00:00");
         assert_eq!(rfc3339(i64::MAX), rfc3339(0));
         assert_eq!(nanoseconds_of_ms(1.5), 1_500_000);
         assert_eq!(nanoseconds_of_ms(-1.0), 0);
