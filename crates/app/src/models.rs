@@ -163,10 +163,7 @@ impl Models {
     /// A model that may be given to the engine for chat.
     pub(crate) async fn find_for_chat(&self, name: &str) -> Result<ValidModel> {
         let (library, name) = (Arc::clone(&self.library), name.to_owned());
-        let found = tokio::task::spawn_blocking(move || library.find(&name))
-            .await
-            .map_err(Error::internal)?;
-        let file = found?;
+        let file = on_disk(move || Ok(details::resolve(&library, &name)?)).await?;
         let header = file.header?;
         let cannot_chat = match header.purpose() {
             Purpose::Chat => None,

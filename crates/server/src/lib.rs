@@ -2,8 +2,8 @@
 //!
 //! What the dialects share is in [`body`], [`answer`], [`refusal`] and [`sse`]; each has a folder of its own beside them.
 
-mod anthropic;
 mod answer;
+mod anthropic;
 mod body;
 mod gate;
 mod lenient;

@@ -122,11 +122,7 @@ fn needed<'b, T>(value: Option<&'b T>, field: &impl Display) -> Result<&'b T, Re
     value.ok_or_else(|| Refusal::invalid(field.to_string(), "is missing"))
 }
 
-fn add_user(
-    out: &mut Vec<engine::Message>,
-    message: &Message,
-    field: &str,
-) -> Result<(), Refusal> {
+fn add_user(out: &mut Vec<engine::Message>, message: &Message, field: &str) -> Result<(), Refusal> {
     let blocks = match &message.content {
         Content::Text(text) => {
             join_or_push(out, engine::Message::new(Role::User, text.clone()));

@@ -61,14 +61,13 @@ impl Heading {
                 Some(input) => calls.push(
                     json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": input }),
                 ),
-                None => text.push_str(&format!("{}({}", call.name, call.arguments)),
+                None => text.push_str(&format!("\n{}({}", call.name, call.arguments)),
             }
         }
         let mut content = Vec::new();
         if self.thinking && !whole.reasoning.is_empty() {
-            content.push(
-                json!({ "type": "thinking", "thinking": whole.reasoning, "signature": "" }),
-            );
+            content
+                .push(json!({ "type": "thinking", "thinking": whole.reasoning, "signature": "" }));
         }
         if !text.is_empty() {
             content.push(json!({ "type": "text", "text": text }));
@@ -153,7 +152,11 @@ impl Events {
         let mut out = Vec::new();
         match event {
             Event::Text { text, .. } if !text.is_empty() => {
-                self.switch(Open::Text, &mut out, || json!({ "type": "text", "text": "" }));
+                self.switch(
+                    Open::Text,
+                    &mut out,
+                    || json!({ "type": "text", "text": "" }),
+                );
                 self.delta(&mut out, json!({ "type": "text_delta", "text": text }));
             }
             Event::Reasoning { text } if self.heading.thinking => {
@@ -162,7 +165,10 @@ impl Events {
                     &mut out,
                     || json!({ "type": "thinking", "thinking": "", "signature": "" }),
                 );
-                self.delta(&mut out, json!({ "type": "thinking_delta", "thinking": text }));
+                self.delta(
+                    &mut out,
+                    json!({ "type": "thinking_delta", "thinking": text }),
+                );
             }
             Event::ToolCall { id, name, .. } => {
                 self.skips = self.heading.one_call && self.calls > 0;
@@ -205,7 +211,9 @@ impl Events {
             return;
         }
         self.end_block(out);
-        out.push(json!({ "type": "content_block_start", "index": self.index, "content_block": block() }));
+        out.push(
+            json!({ "type": "content_block_start", "index": self.index, "content_block": block() }),
+        );
         self.open = Some(kind);
     }
 
@@ -247,4 +255,115 @@ impl Wire for Events {
     }
 
     fn close(&mut self, _: &mut Vec<Frame>) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(reason: FinishReason) -> Summary {
+        Summary {
+            reason,
+            stop: None,
+            prompt_tokens: 10,
+            cached_tokens: 8,
+            tokens: 5,
+            ttft_ms: 1.0,
+            prefill_ms: 1.0,
+            decode_ms: 1.0,
+        }
+    }
+
+    fn text(text: &str) -> Event {
+        Event::Text {
+            text: text.into(),
+            logprobs: Vec::new(),
+        }
+    }
+
+    fn thought(text: &str) -> Event {
+        Event::Reasoning { text: text.into() }
+    }
+
+    /// What is sent, in short.
+    fn sent(heading: Heading, events: Vec<Event>) -> Vec<String> {
+        let mut wire = Events::new(heading, 10, 8);
+        let mut all = wire.begin();
+        all.extend(events.into_iter().flat_map(|event| wire.take(event)));
+        all.iter()
+            .map(|event| {
+                let kind = event["type"].as_str().unwrap();
+                let delta = event["delta"]["type"].as_str().unwrap_or_default();
+                let index = event["index"].as_u64();
+                match index {
+                    Some(index) => format!("{kind} {index} {delta}").trim_end().to_owned(),
+                    None => kind.to_owned(),
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn thoughts_are_a_block_of_their_own_when_asked_for() {
+        let events = || {
+            vec![
+                thought("a"),
+                thought("b"),
+                text("c"),
+                Event::Finished(summary(FinishReason::Stop)),
+            ]
+        };
+        assert_eq!(
+            sent(Heading::new("m", true, false), events()),
+            [
+                "message_start",
+                "ping",
+                "content_block_start 0",
+                "content_block_delta 0 thinking_delta",
+                "content_block_delta 0 thinking_delta",
+                "content_block_delta 0 signature_delta",
+                "content_block_stop 0",
+                "content_block_start 1",
+                "content_block_delta 1 text_delta",
+                "content_block_stop 1",
+                "message_delta",
+                "message_stop",
+            ]
+        );
+        let silent = sent(Heading::new("m", false, false), events());
+        assert_eq!(
+            silent[2..4],
+            ["content_block_start 0", "content_block_delta 0 text_delta"]
+        );
+    }
+
+    #[test]
+    fn whole_answers_have_thoughts_first_and_no_half_calls() {
+        let call = |arguments: &str| hearth_app::engine::ToolCall {
+            id: "call_1".into(),
+            name: "f".into(),
+            arguments: arguments.into(),
+        };
+        let whole = Whole {
+            text: "text".into(),
+            reasoning: "hm".into(),
+            tool_calls: vec![call("{\"a\": 1}"), call("{\"a\": ")],
+            logprobs: Vec::new(),
+            summary: summary(FinishReason::Length),
+        };
+        let answer = Heading::new("m", true, false).whole(&whole);
+        let kinds: Vec<&str> = answer["content"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|block| block["type"].as_str().unwrap())
+            .collect();
+        assert_eq!(kinds, ["thinking", "text", "tool_use"]);
+        assert_eq!(answer["content"][1]["text"], "text\nf({\"a\": ");
+        assert_eq!(answer["usage"]["input_tokens"], 2);
+        assert_eq!(answer["usage"]["cache_read_input_tokens"], 8);
+        assert_eq!(answer["stop_reason"], "max_tokens");
+        let quiet = Heading::new("m", false, true).whole(&whole);
+        assert_eq!(quiet["content"][0]["type"], "text");
+    }
 }

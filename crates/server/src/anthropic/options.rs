@@ -65,7 +65,13 @@ fn tool_choice(choice: Option<&Choice>) -> Result<ToolChoice, Refusal> {
             Some(name) => ToolChoice::Named(name.clone()),
             None => return Err(Refusal::invalid("tool_choice.name", "is missing")),
         },
-        other => return Err(unknown("tool_choice.type", other, "auto, any, tool and none")),
+        other => {
+            return Err(unknown(
+                "tool_choice.type",
+                other,
+                "auto, any, tool and none",
+            ));
+        }
     })
 }
 

@@ -74,7 +74,10 @@ pub(crate) async fn pull(
         return Ok(Json(json!({ "status": "success" })).into_response());
     }
     let digest = format!("sha256:{}", model.digest);
-    let (total, short) = (model.size_bytes, &model.digest[..12.min(model.digest.len())]);
+    let (total, short) = (
+        model.size_bytes,
+        &model.digest[..12.min(model.digest.len())],
+    );
     let lines = [
         json!({ "status": "pulling manifest" }),
         json!({ "status": format!("pulling {short}"), "digest": digest, "total": total, "completed": total }),
@@ -89,17 +92,16 @@ fn said(lines: &[Value]) -> Response {
 }
 
 /// The name of a model that the user may change.
-async fn own(
-    state: &ServerState,
-    name: &str,
-    done: &str,
-) -> std::result::Result<String, Refusal> {
+async fn own(state: &ServerState, name: &str, done: &str) -> std::result::Result<String, Refusal> {
     if name.trim().is_empty() {
         return Err(Refusal::invalid("model", "is missing"));
     }
     let model = state.app.models().details(name).await?;
     if model.source == ModelSource::Bundled {
-        let message = format!("The model `{}` is part of Hearth and cannot be {done}.", model.name);
+        let message = format!(
+            "The model `{}` is part of Hearth and cannot be {done}.",
+            model.name
+        );
         return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", message)
             .hint("Only models in your own models folder can be."));
     }

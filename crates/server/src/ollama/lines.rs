@@ -251,7 +251,7 @@ fn said_call(index: usize, call: &ToolCall) -> Option<Value> {
 }
 
 fn as_text(call: &ToolCall) -> String {
-    format!("{}({}", call.name, call.arguments)
+    format!("\n{}({}", call.name, call.arguments)
 }
 
 fn logprobs(tokens: &[TokenLogprob]) -> Value {

@@ -9,6 +9,7 @@ use crate::testing::{TestServer, text_of};
 type Case = (&'static str, &'static str, u16, &'static str);
 
 /// A field of a chat with `starter`, status, words.
+#[rustfmt::skip] // A row is a case.
 const CHAT: &[(&str, u16, &str)] = &[
     (r#""messages": 3"#, 400, "`messages`"),
     (r#""messages": {}"#, 400, "`messages`"),
@@ -117,6 +118,7 @@ const CHAT: &[(&str, u16, &str)] = &[
 ];
 
 /// The same for the other routes, with the whole body.
+#[rustfmt::skip] // A row is a case.
 const OTHERS: &[Case] = &[
     ("/api/chat", "", 400, "no body"),
     ("/api/chat", "hello", 400, "not JSON"),
@@ -181,10 +183,18 @@ async fn check(server: &TestServer, method: &str, case: &Case) {
     let text = text_of(response).await;
     assert_eq!(status, expected, "{method} {path} {body}: {text}");
     let value: Value = serde_json::from_str(&text).unwrap_or_default();
-    let fields: Vec<&String> = value.as_object().into_iter().flatten().map(|f| f.0).collect();
+    let fields: Vec<&String> = value
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|f| f.0)
+        .collect();
     assert_eq!(fields, ["error"], "{method} {path} {body}: {text}");
     let message = value["error"].as_str().unwrap_or_default();
-    assert!(!message.is_empty() && message.contains(says), "{path} {body}: {message}");
+    assert!(
+        !message.is_empty() && message.contains(says),
+        "{path} {body}: {message}"
+    );
 }
 
 #[tokio::test]
@@ -214,7 +224,12 @@ async fn every_route_names_what_is_wrong() {
     for (path, body, status, says) in [
         ("/api/delete", "{}", 400, "`model` is missing"),
         ("/api/delete", r#"{"model": "none"}"#, 404, "none"),
-        ("/api/delete", r#"{"model": "starter"}"#, 403, "part of Hearth"),
+        (
+            "/api/delete",
+            r#"{"model": "starter"}"#,
+            403,
+            "part of Hearth",
+        ),
         ("/api/delete", r#"{"name": 1}"#, 400, "`name`"),
         ("/api/delete", "", 400, "no body"),
         ("/api/chat", "", 405, "DELETE"),
@@ -222,7 +237,14 @@ async fn every_route_names_what_is_wrong() {
     ] {
         check(&server, "DELETE", &(path, body, status, says)).await;
     }
-    for path in ["/api/chat", "/api/generate", "/api/show", "/api/delete", "/api/copy", "/api/pull"] {
+    for path in [
+        "/api/chat",
+        "/api/generate",
+        "/api/show",
+        "/api/delete",
+        "/api/copy",
+        "/api/pull",
+    ] {
         check(&server, "GET", &(path, "", 405, "GET")).await;
     }
 }

@@ -35,9 +35,7 @@ async fn streamed(server: &TestServer, path: &str, body: &Value) -> Vec<Value> {
 }
 
 async fn whole(server: &TestServer, path: &str, body: Value) -> Value {
-    let (status, mut value) = server
-        .post(path, &with(body, "stream", json!(false)))
-        .await;
+    let (status, mut value) = server.post(path, &with(body, "stream", json!(false))).await;
     assert_eq!(status, 200, "{value}");
     steady(&mut value);
     value
@@ -96,7 +94,10 @@ async fn results_of_tools_reach_the_model() {
     ]);
     let answer = whole(&server, "/api/chat", body).await;
     let prompt = answer.to_string();
-    assert!(prompt.contains("sunny") && prompt.contains("Rom"), "{prompt}");
+    assert!(
+        prompt.contains("sunny") && prompt.contains("Rom"),
+        "{prompt}"
+    );
 }
 
 #[tokio::test]
@@ -227,7 +228,10 @@ async fn models_are_described() {
     steady(&mut show);
     assert_json_snapshot!("show", show);
     let (_, embedder) = server
-        .post("/api/show", &json!({ "model": "embedder", "verbose": true }))
+        .post(
+            "/api/show",
+            &json!({ "model": "embedder", "verbose": true }),
+        )
         .await;
     assert_eq!(embedder["capabilities"], json!(["embedding"]));
 }
