@@ -61,7 +61,7 @@ impl Heading {
                 Some(input) => calls.push(
                     json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": input }),
                 ),
-                None => text.push_str(&format!("\n{}({}", call.name, call.arguments)),
+                None => text.extend(["\n", &call.name, "(", &call.arguments]),
             }
         }
         let mut content = Vec::new();

@@ -161,23 +161,20 @@ impl Lines {
         let Some((index, call)) = self.call.take() else {
             return;
         };
-        match said_call(index, &call) {
-            Some(said) => {
-                let said = Said {
-                    calls: vec![said],
-                    ..Said::default()
-                };
-                self.say(said, &[], out);
+        let text;
+        let said = if let Some(call) = said_call(index, &call) {
+            Said {
+                calls: vec![call],
+                ..Said::default()
             }
-            None => {
-                let text = as_text(&call);
-                let said = Said {
-                    text: &text,
-                    ..Said::default()
-                };
-                self.say(said, &[], out);
+        } else {
+            text = as_text(&call);
+            Said {
+                text: &text,
+                ..Said::default()
             }
-        }
+        };
+        self.say(said, &[], out);
     }
 }
 
