@@ -11,7 +11,7 @@ mod lm_studio;
 mod metrics;
 mod ollama;
 mod openai;
-mod pictures;
+mod picture;
 mod refusal;
 mod routes;
 mod sse;

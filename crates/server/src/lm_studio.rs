@@ -3,12 +3,13 @@
 //! Answers come from the OpenAI dialect, whose shape this API shares.
 
 use axum::extract::{Path, State};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use hearth_app::models::{ModelDetails, ModelPurpose};
 use serde_json::{Value, json};
 
 use crate::ollama::{context_tokens, loaded_context};
+use crate::openai;
 use crate::openai::error::Result;
 use crate::state::ServerState;
 
@@ -16,6 +17,8 @@ pub(crate) fn routes() -> Router<ServerState> {
     Router::new()
         .route("/api/v0/models", get(models))
         .route("/api/v0/models/{*id}", get(model))
+        .route("/api/v0/chat/completions", post(openai::chat::create))
+        .route("/api/v0/completions", post(openai::completions::create))
 }
 
 /// The models that can be used.

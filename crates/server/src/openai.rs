@@ -1,3 +1,14 @@
 //! The OpenAI dialect: what its clients send, and what they expect to be sent.
 
+pub(crate) mod chat;
+pub(crate) mod completions;
 pub(crate) mod error;
+pub(crate) mod models;
+mod output;
+mod sampling;
+#[cfg(test)]
+mod tests;
+mod tools;
+
+/// The name of the dialect in the metrics.
+const DIALECT: &str = "openai";

@@ -6,18 +6,21 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use crate::openai::error::{Failure, Result};
+use crate::openai::{self, error::Failure};
 use crate::refusal::Refusal;
 use crate::state::ServerState;
 
 pub(crate) fn routes(state: ServerState) -> Router {
     Router::new()
         .route("/health", get(health))
-        .route("/v1/models", get(models))
+        .route("/v1/models", get(openai::models::list))
+        .route("/v1/models/{*id}", get(openai::models::one))
+        .route("/v1/chat/completions", post(openai::chat::create))
+        .route("/v1/completions", post(openai::completions::create))
         .merge(crate::ollama::routes())
         .merge(crate::lm_studio::routes())
         .merge(crate::anthropic::routes())
@@ -53,16 +56,6 @@ async fn no_method(method: Method, uri: Uri) -> Failure {
 /// Whether the program answers; says nothing about a model.
 async fn health() -> Json<Value> {
     Json(json!({ "status": "ok" }))
-}
-
-/// OpenAI's list of models: the usable ones.
-async fn models(State(state): State<ServerState>) -> Result<Json<Value>> {
-    let list = state.app.models().list().await?;
-    let usable = list.models.iter().filter(|m| m.problem.is_none());
-    let data: Vec<Value> = usable
-        .map(|m| json!({ "id": m.name, "object": "model", "created": 0, "owned_by": "hearth" }))
-        .collect();
-    Ok(Json(json!({ "object": "list", "data": data })))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use hearth_app::engine::{self, Role, ToolCall};
 use serde_json::{Value, json};
 
 use super::request::{Block, Content, Message, Tool};
-use crate::pictures;
+use crate::picture;
 use crate::refusal::Refusal;
 
 /// Claude Code begins its system prompt with this line, which is another one in each request: with it no prompt would begin as the
@@ -101,7 +101,7 @@ fn plain(block: &Block, field: &str) -> Result<String, Refusal> {
             let source = needed(block.source.as_ref(), &format!("{field}.source"))?;
             if source.kind == "base64" {
                 let data = format!("{field}.source.data");
-                return Err(pictures::refuse(&data, &[&source.data]));
+                return Err(picture::by_base64(&[&source.data], data));
             }
             let reason = format_args!("is {:?}; pictures are taken as base64 only", source.kind);
             Err(Refusal::invalid(format!("{field}.source.type"), reason))

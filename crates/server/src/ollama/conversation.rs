@@ -7,7 +7,7 @@ use hearth_app::engine::{self, Role, ToolCall};
 use serde_json::{Value, json};
 
 use super::request::{Call, Message, Tool};
-use crate::pictures;
+use crate::picture;
 use crate::refusal::Refusal;
 
 /// The conversation.
@@ -19,9 +19,9 @@ pub(super) fn messages(asked: &[Message]) -> Result<Vec<engine::Message>, Refusa
         let field = format!("messages[{at}]");
         let role = role(&message.role, &field)?;
         if !message.images.is_empty() {
-            return Err(pictures::refuse(
-                &format!("{field}.images"),
+            return Err(picture::by_base64(
                 &message.images,
+                format!("{field}.images"),
             ));
         }
         let mut new = engine::Message::new(role, message.content.clone());

@@ -12,7 +12,7 @@ use super::request::GenerateRequest;
 use super::{DIALECT, keep_alive, names};
 use crate::answer::Ask;
 use crate::body::Body;
-use crate::pictures;
+use crate::picture;
 use crate::refusal::Refusal;
 use crate::state::ServerState;
 
@@ -50,7 +50,7 @@ pub(crate) async fn generate(
 /// What the engine is asked. A raw answer is not taken apart: who writes the markup also reads it.
 fn request(asked: &GenerateRequest) -> std::result::Result<Request, Refusal> {
     if !asked.images.is_empty() {
-        return Err(pictures::refuse("images", &asked.images));
+        return Err(picture::by_base64(&asked.images, "images"));
     }
     let mut request = if asked.raw {
         for (field, text) in [("system", &asked.system), ("template", &asked.template)] {

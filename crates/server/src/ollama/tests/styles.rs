@@ -247,6 +247,21 @@ async fn zed_sees_models_as_lm_studio_has_them() {
     assert_eq!(one["state"], "loaded");
     assert_eq!(one["loaded_context_length"], 16_384);
     assert_eq!(server.get("/api/v0/models/none").await.0, 404);
+    let (status, answer) = server
+        .post("/api/v0/chat/completions", &chat("!say hi"))
+        .await;
+    assert_eq!(status, 200);
+    assert_eq!(answer["choices"][0]["message"]["content"], "hi");
+}
+
+#[tokio::test]
+async fn vs_code_goes_on_with_openais_api_under_the_same_name() {
+    let server = TestServer::start();
+    let (_, tags) = server.get("/api/tags").await;
+    let body = with(chat("!say hi"), "model", tags["models"][0]["model"].clone());
+    let (status, answer) = server.post("/v1/chat/completions", &body).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(answer["choices"][0]["message"]["content"], "hi");
 }
 
 #[tokio::test]

@@ -1,0 +1,342 @@
+//! `/v1/completions`: text goes on, without a chat template.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use axum::response::sse::Event as Frame;
+use hearth_app::engine::{Event, Request, TokenLogprob};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use super::chat::request::{StreamOptions, usage_asked};
+use super::error::{self, Result};
+use super::output::{self, Usage};
+use super::sampling::{Knobs, Stop, answers};
+use super::{DIALECT, tools};
+use crate::answer::{self, Answers, Ask, Whole, Wire, copies};
+use crate::body::Body;
+use crate::refusal::Refusal;
+use crate::sse;
+use crate::state::ServerState;
+
+/// Tokens when nothing is asked for; that of the OpenAI API.
+const DEFAULT_TOKENS: u32 = 16;
+/// Most prompts of one request.
+const MAX_PROMPTS: usize = 128;
+
+/// The body of `/v1/completions`. Fields that are not here are ignored and counted.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub(crate) struct CompletionRequest {
+    /// A name of `/v1/models`.
+    model: String,
+    prompt: PromptSpec,
+    /// What comes after the gap to fill.
+    suffix: Option<String>,
+    /// Repeats the prompt before the answer.
+    echo: Option<bool>,
+    stream: Option<bool>,
+    stream_options: Option<StreamOptions>,
+    /// 16 unless said.
+    max_tokens: Option<u32>,
+    temperature: Option<f32>,
+    top_p: Option<f32>,
+    top_k: Option<u32>,
+    min_p: Option<f32>,
+    typical_p: Option<f32>,
+    repeat_penalty: Option<f32>,
+    presence_penalty: Option<f32>,
+    frequency_penalty: Option<f32>,
+    seed: Option<i64>,
+    stop: Option<Stop>,
+    /// llama.cpp's GBNF.
+    grammar: Option<String>,
+    /// How many alternatives to report for each token.
+    logprobs: Option<u8>,
+    n: Option<u32>,
+    logit_bias: Option<BTreeMap<String, f32>>,
+}
+
+/// One prompt or several, as text or as tokens.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(
+    untagged,
+    expecting = "expected a string, a list of strings or a list of tokens"
+)]
+pub(crate) enum PromptSpec {
+    One(String),
+    Many(Vec<String>),
+    /// Known by its length only.
+    Tokens(Vec<Value>),
+}
+
+impl PromptSpec {
+    fn texts(self) -> std::result::Result<Vec<String>, Refusal> {
+        let texts = match self {
+            Self::One(text) => vec![text],
+            Self::Many(texts) => texts,
+            Self::Tokens(list) => {
+                let count = list.len();
+                let reason = format!("must be text; a list of {count} tokens is not taken");
+                return Err(Refusal::invalid("prompt", reason));
+            }
+        };
+        if texts.is_empty() || texts.len() > MAX_PROMPTS {
+            let reason = format!("has {} entries; 1 to {MAX_PROMPTS} are taken", texts.len());
+            return Err(Refusal::invalid("prompt", reason));
+        }
+        if let Some(at) = texts.iter().position(String::is_empty) {
+            let param = if texts.len() == 1 {
+                "prompt".to_owned()
+            } else {
+                format!("prompt[{at}]")
+            };
+            return Err(Refusal::invalid(param, "is empty"));
+        }
+        Ok(texts)
+    }
+}
+
+/// How the answers are shown.
+struct View {
+    /// The prompt of each answer, when it is to be repeated.
+    echo: Option<Vec<String>>,
+    logprobs: bool,
+    usage_at_end: bool,
+    /// Answers to each prompt.
+    count: usize,
+}
+
+impl CompletionRequest {
+    fn asks(self) -> std::result::Result<(Vec<Ask>, View), Refusal> {
+        if self.suffix.is_some_and(|suffix| !suffix.is_empty()) {
+            let reason = "cannot be used: filling a gap needs a model with tokens for it, and Hearth does not read those yet";
+            return Err(Refusal::invalid("suffix", reason));
+        }
+        let texts = self.prompt.texts()?;
+        let count = answers(self.n)?;
+        let knobs = Knobs {
+            temperature: self.temperature,
+            top_p: self.top_p,
+            top_k: self.top_k,
+            min_p: self.min_p,
+            typical_p: self.typical_p,
+            repeat_penalty: self.repeat_penalty,
+            presence_penalty: self.presence_penalty,
+            frequency_penalty: self.frequency_penalty,
+            seed: self.seed,
+            logit_bias: self.logit_bias,
+            logprobs: self.logprobs,
+        };
+        let ask = Ask {
+            dialect: DIALECT,
+            model: self.model,
+            keep_alive: None,
+            request: Request {
+                sampling: knobs.sampling()?,
+                max_tokens: Some(self.max_tokens.unwrap_or(DEFAULT_TOKENS)),
+                stop: Stop::list(self.stop),
+                constraint: tools::constraint(None, self.grammar)?,
+                ..Request::text("")
+            },
+        };
+        let each = texts.iter().flat_map(|text| {
+            let mut ask = ask.clone();
+            ask.request.prompt = Request::text(text.clone()).prompt;
+            copies(&ask, count)
+        });
+        let asks = each.collect();
+        let echoed = texts
+            .into_iter()
+            .flat_map(|text| vec![text; count as usize]);
+        let view = View {
+            echo: (self.echo == Some(true)).then(|| echoed.collect()),
+            logprobs: self.logprobs.is_some(),
+            usage_at_end: usage_asked(self.stream_options),
+            count: count as usize,
+        };
+        Ok((asks, view))
+    }
+}
+
+impl View {
+    fn prompt(&self, index: usize) -> &str {
+        let prompt = self.echo.as_ref().and_then(|all| all.get(index));
+        prompt.map_or("", String::as_str)
+    }
+
+    fn is_same_prompt(&self, index: usize) -> bool {
+        !index.is_multiple_of(self.count.max(1))
+    }
+}
+
+/// Goes on with a text, at once or piece by piece.
+#[utoipa::path(post, path = "/v1/completions", tag = "openai", request_body = CompletionRequest,
+    responses((status = 200, description = "The text, or a stream of its pieces"), (status = "4XX", description = "What is wrong with the request"), (status = "5XX", description = "Why it cannot be answered")))]
+pub(crate) async fn create(
+    State(state): State<ServerState>,
+    body: std::result::Result<Body<CompletionRequest>, Refusal>,
+) -> Result {
+    let Body(request) = body?;
+    let is_streamed = request.stream == Some(true);
+    let (asks, view) = request.asks()?;
+    let answers = Answers::begin(&state, asks).await?;
+    let head = Head {
+        id: output::id("cmpl-"),
+        created: output::created(),
+        model: answers.current.model.clone(),
+    };
+    if is_streamed {
+        let chunks = Chunks {
+            head,
+            view,
+            usage: Usage::default(),
+            open: None,
+            offset: 0,
+        };
+        return Ok(sse::events(answer::frames(answers, chunks)));
+    }
+    let wholes = answers.wholes().await?;
+    Ok(Json(completion(&head, &wholes, &view)).into_response())
+}
+
+struct Head {
+    id: String,
+    created: u64,
+    model: String,
+}
+
+impl Head {
+    fn shape(&self, choices: Value) -> Value {
+        json!({
+            "id": self.id,
+            "object": "text_completion",
+            "created": self.created,
+            "model": self.model,
+            "system_fingerprint": output::FINGERPRINT,
+            "choices": choices,
+        })
+    }
+}
+
+fn completion(head: &Head, wholes: &[Whole], view: &View) -> Value {
+    let mut usage = Usage::default();
+    let mut choices = Vec::with_capacity(wholes.len());
+    for (index, whole) in wholes.iter().enumerate() {
+        usage.add(&whole.summary, view.is_same_prompt(index));
+        let prompt = view.prompt(index);
+        let odds = view
+            .logprobs
+            .then(|| logprobs(&whole.logprobs, prompt.len()));
+        choices.push(json!({
+            "text": format!("{prompt}{}", whole.text),
+            "index": index,
+            "logprobs": odds,
+            "finish_reason": output::finish_reason(whole.summary.reason),
+        }));
+    }
+    let mut shape = head.shape(choices.into());
+    shape["usage"] = usage.shape();
+    shape["timings"] = wholes.first().map(|w| output::timings(&w.summary)).into();
+    shape
+}
+
+/// The older form of probabilities: lists side by side. `offset` is where the first token begins in the text, in bytes.
+fn logprobs(tokens: &[TokenLogprob], mut offset: usize) -> Value {
+    let mut offsets = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        offsets.push(offset);
+        offset += token.bytes.len();
+    }
+    let top = |token: &TokenLogprob| -> Map<String, Value> {
+        let pairs = token.top.iter().map(|t| (t.text.clone(), t.logprob.into()));
+        pairs.collect()
+    };
+    json!({
+        "tokens": tokens.iter().map(|t| t.text.as_str()).collect::<Vec<_>>(),
+        "token_logprobs": tokens.iter().map(|t| t.logprob).collect::<Vec<_>>(),
+        "top_logprobs": tokens.iter().map(top).collect::<Vec<_>>(),
+        "text_offset": offsets,
+    })
+}
+
+/// Makes chunks of events.
+struct Chunks {
+    head: Head,
+    view: View,
+    usage: Usage,
+    /// The answer whose first chunk was sent last.
+    open: Option<usize>,
+    /// Where the next token begins in its answer, in bytes.
+    offset: usize,
+}
+
+impl Chunks {
+    fn chunk(&self, choices: Value) -> Value {
+        let mut chunk = self.head.shape(choices);
+        if self.view.usage_at_end {
+            chunk["usage"] = Value::Null;
+        }
+        chunk
+    }
+
+    fn piece(&self, index: usize, text: &str) -> Value {
+        let choice =
+            json!({ "text": text, "index": index, "logprobs": null, "finish_reason": null });
+        self.chunk(json!([choice]))
+    }
+}
+
+impl Wire for Chunks {
+    type Frame = Frame;
+
+    fn open(&mut self, _: &mut Vec<Frame>) {}
+
+    fn event(&mut self, index: usize, event: Event, out: &mut Vec<Frame>) {
+        if self.open != Some(index) {
+            self.open = Some(index);
+            let prompt = self.view.prompt(index);
+            self.offset = prompt.len();
+            if !prompt.is_empty() {
+                out.push(sse::data(&self.piece(index, prompt)));
+            }
+        }
+        match event {
+            Event::Text {
+                text,
+                logprobs: odds,
+            } => {
+                let mut chunk = self.piece(index, &text);
+                if self.view.logprobs {
+                    chunk["choices"][0]["logprobs"] = logprobs(&odds, self.offset);
+                    self.offset += odds.iter().map(|token| token.bytes.len()).sum::<usize>();
+                }
+                out.push(sse::data(&chunk));
+            }
+            Event::Finished(summary) => {
+                self.usage.add(&summary, self.view.is_same_prompt(index));
+                let mut chunk = self.piece(index, "");
+                chunk["choices"][0]["finish_reason"] = output::finish_reason(summary.reason).into();
+                chunk["timings"] = output::timings(&summary);
+                out.push(sse::data(&chunk));
+            }
+            _ => {}
+        }
+    }
+
+    fn failed(&mut self, refusal: &Refusal, out: &mut Vec<Frame>) {
+        out.push(sse::data(&error::body(refusal)));
+        out.push(sse::done());
+    }
+
+    fn close(&mut self, out: &mut Vec<Frame>) {
+        if self.view.usage_at_end {
+            let mut chunk = self.chunk(json!([]));
+            chunk["usage"] = self.usage.shape();
+            out.push(sse::data(&chunk));
+        }
+        out.push(sse::done());
+    }
+}

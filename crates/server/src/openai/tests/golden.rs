@@ -1,0 +1,156 @@
+//! What each call style answers.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{events, scrub};
+use crate::testing::TestServer;
+
+const CHAT: &str = "/v1/chat/completions";
+
+async fn post(path: &str, body: Value) -> Value {
+    let (status, mut answer) = TestServer::start().post(path, &body).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    scrub(&mut answer);
+    answer
+}
+
+async fn stream(path: &str, mut body: Value) -> Vec<Value> {
+    body["stream"] = true.into();
+    let (status, text) = TestServer::start().stream(path, &body).await;
+    assert_eq!(status, StatusCode::OK, "{text}");
+    events(&text)
+}
+
+fn said(text: &str) -> Value {
+    json!({ "model": "starter", "messages": [{ "role": "user", "content": text }] })
+}
+
+fn with(mut body: Value, more: Value) -> Value {
+    if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
+        body.extend(more);
+    }
+    body
+}
+
+fn weather() -> Value {
+    let parameters = json!({ "type": "object", "properties": { "city": { "type": "string" } } });
+    json!({ "tools": [{ "type": "function", "function": { "name": "weather", "parameters": parameters } }] })
+}
+
+const CALLS: &str = "!say <tool_call>{\"name\": \"weather\", \"arguments\": {\"city\": \"Rome\"}}</tool_call>\
+                     <tool_call>{\"name\": \"weather\", \"arguments\": {\"city\": \"Oslo\"}}</tool_call>";
+
+#[tokio::test]
+async fn chat() {
+    insta::assert_json_snapshot!(post(CHAT, said("!say hello")).await);
+}
+
+#[tokio::test]
+async fn chat_streamed() {
+    insta::assert_json_snapshot!(stream(CHAT, said("!say hello")).await);
+}
+
+#[tokio::test]
+async fn chat_streamed_with_usage() {
+    let body = with(
+        said("!say hello"),
+        json!({ "stream_options": { "include_usage": true } }),
+    );
+    insta::assert_json_snapshot!(stream(CHAT, body).await);
+}
+
+#[tokio::test]
+async fn chat_with_several_answers() {
+    let body = with(said("!say hello"), json!({ "n": 2, "seed": 7 }));
+    insta::assert_json_snapshot!("several", post(CHAT, body.clone()).await);
+    insta::assert_json_snapshot!("several_streamed", stream(CHAT, body).await);
+}
+
+#[tokio::test]
+async fn chat_with_tools() {
+    let body = with(said(CALLS), weather());
+    insta::assert_json_snapshot!("tools", post(CHAT, body.clone()).await);
+    insta::assert_json_snapshot!("tools_streamed", stream(CHAT, body.clone()).await);
+    let one = with(body, json!({ "parallel_tool_calls": false }));
+    let answer = post(CHAT, one.clone()).await;
+    let calls = answer["choices"][0]["message"]["tool_calls"].clone();
+    assert_eq!(calls.as_array().unwrap().len(), 1);
+    let chunks = Value::from(stream(CHAT, one).await).to_string();
+    assert!(chunks.contains("Rome") && !chunks.contains("Oslo"));
+}
+
+#[tokio::test]
+async fn chat_with_a_conversation_of_every_role() {
+    let call = json!({ "id": "c1", "type": "function", "function": { "name": "weather", "arguments": "{}" } });
+    let body = json!({
+        "model": "starter",
+        "messages": [
+            { "role": "developer", "content": "Be short." },
+            { "role": "user", "content": [{ "type": "text", "text": "What" }, { "type": "text", "text": "now?" }] },
+            { "role": "assistant", "content": null, "tool_calls": [call] },
+            { "role": "tool", "tool_call_id": "c1", "content": "rain" },
+            { "role": "user", "content": "!prompt" },
+        ],
+    });
+    let answer = post(CHAT, body).await;
+    insta::assert_snapshot!(answer["choices"][0]["message"]["content"].as_str().unwrap());
+}
+
+#[tokio::test]
+async fn chat_stops_at_a_text_and_at_a_number_of_tokens() {
+    for (more, text, reason) in [
+        (json!({ "stop": " b" }), "a", "stop"),
+        (json!({ "stop": ["x", "c"] }), "a b ", "stop"),
+        (json!({ "max_tokens": 3 }), "a b", "length"),
+        (
+            json!({ "max_tokens": 1, "max_completion_tokens": 3 }),
+            "a b",
+            "length",
+        ),
+    ] {
+        let answer = post(CHAT, with(said("!say a b c d"), more)).await;
+        let choice = &answer["choices"][0];
+        assert_eq!(choice["message"]["content"], text);
+        assert_eq!(choice["finish_reason"], reason);
+    }
+}
+
+#[tokio::test]
+async fn chat_that_breaks_off() {
+    let (status, answer) = TestServer::start().post(CHAT, &said("!error")).await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+    insta::assert_json_snapshot!("breaks_off", answer);
+    insta::assert_json_snapshot!("breaks_off_streamed", stream(CHAT, said("!error")).await);
+}
+
+#[tokio::test]
+async fn completions() {
+    const PATH: &str = "/v1/completions";
+    let body = json!({ "model": "starter", "prompt": "!say hello", "max_tokens": 4 });
+    insta::assert_json_snapshot!("completion", post(PATH, body.clone()).await);
+    let body = with(body, json!({ "stream_options": { "include_usage": true } }));
+    insta::assert_json_snapshot!("completion_streamed", stream(PATH, body).await);
+    let body = json!({ "model": "starter", "prompt": ["!say a", "!say b"], "n": 2, "echo": true });
+    insta::assert_json_snapshot!("completions", post(PATH, body.clone()).await);
+    insta::assert_json_snapshot!("completions_streamed", stream(PATH, body).await);
+}
+
+#[tokio::test]
+async fn models() {
+    let server = TestServer::start();
+    insta::assert_json_snapshot!(server.get("/v1/models").await.1);
+    let (status, one) = server.get("/v1/models/starter").await;
+    assert_eq!((status, &one["id"]), (StatusCode::OK, &json!("starter")));
+    let (status, missing) = server.get("/v1/models/org/some-model").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert_eq!(missing["error"]["code"], "model_not_found");
+}
+
+#[tokio::test]
+async fn unknown_fields_are_ignored_and_counted() {
+    let server = TestServer::start();
+    let body = with(said("!say hello"), json!({ "user": "me", "store": true }));
+    let (status, _) = server.post(CHAT, &body).await;
+    assert_eq!(status, StatusCode::OK);
+}
