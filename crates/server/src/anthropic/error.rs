@@ -31,12 +31,20 @@ impl IntoResponse for Failure {
 /// The body, also of an `error` event in the middle of a stream.
 pub(crate) fn body(refusal: &Refusal) -> Value {
     // Claude Code shortens its conversation when it reads these words.
-    let message = if refusal.code == "context_overflow" {
-        format!("prompt is too long: {}", refusal.text())
-    } else {
-        refusal.text()
+    let message = match (refusal.code, refusal.param.as_deref()) {
+        ("context_overflow", _) => format!("prompt is too long: {}", refusal.text()),
+        // The engine's names of fields, where requests of this dialect have others.
+        (_, Some("json_schema")) => renamed(refusal, "json_schema", "output_config.format.schema"),
+        (_, Some("stop")) => renamed(refusal, "stop", "stop_sequences"),
+        _ => refusal.text(),
     };
     json!({ "type": "error", "error": { "type": kind(refusal.status), "message": message } })
+}
+
+fn renamed(refusal: &Refusal, field: &str, ours: &str) -> String {
+    refusal
+        .text()
+        .replacen(&format!("`{field}`"), &format!("`{ours}`"), 1)
 }
 
 /// Anthropic's names; clients switch on them.

@@ -29,5 +29,11 @@ impl IntoResponse for Failure {
 
 /// The body, also of a line in the middle of a stream.
 pub(crate) fn body(refusal: &Refusal) -> Value {
-    json!({ "error": refusal.text() })
+    // The engine's name of a field, where requests of this dialect have another.
+    let text = match refusal.param.as_deref() {
+        Some("json_schema") => refusal.text().replacen("`json_schema`", "`format`", 1),
+        Some("inputs") => refusal.text().replacen("`inputs`", "`input`", 1),
+        _ => refusal.text(),
+    };
+    json!({ "error": text })
 }
