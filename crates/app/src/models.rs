@@ -1,5 +1,7 @@
 //! The models on this machine, by name. Paths stay inside the program.
 
+mod details;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,6 +9,8 @@ use hearth_engine as engine;
 use hearth_models::{Header, Library, ModelFile, Purpose, Source};
 use serde::Serialize;
 
+use self::details::Digests;
+pub use self::details::ModelDetails;
 use crate::error::{Code, Error, Result};
 use crate::paths::Paths;
 
@@ -72,12 +76,14 @@ pub(crate) struct ValidModel {
 /// The model library.
 pub struct Models {
     library: Arc<Library>,
+    digests: Arc<Digests>,
 }
 
 impl Models {
     pub(crate) fn new(paths: &Paths) -> Self {
         Self {
             library: Arc::new(Library::new(paths.bundled.clone(), paths.models.clone())),
+            digests: Arc::default(),
         }
     }
 
@@ -91,6 +97,45 @@ impl Models {
             models: report.models.into_iter().map(summary).collect(),
             problems: report.problems.into_iter().map(Error::from).collect(),
         })
+    }
+
+    /// The name of a model as programs write it that speak Ollama's API: with the tag `:latest`, or with capitals.
+    pub async fn resolve(&self, name: &str) -> Result<String> {
+        let (library, name) = (Arc::clone(&self.library), name.to_owned());
+        on_disk(move || Ok(details::resolve(&library, &name)?.name)).await
+    }
+
+    /// What every model that can be used says about itself.
+    pub async fn all_details(&self) -> Result<Vec<ModelDetails>> {
+        let (library, digests) = (Arc::clone(&self.library), Arc::clone(&self.digests));
+        on_disk(move || {
+            let files = library.list().models.into_iter();
+            // One that cannot be read now is left out, as in a list of what can be used.
+            Ok(files
+                .filter_map(|file| digests.details(file).ok())
+                .collect())
+        })
+        .await
+    }
+
+    /// What the named model says about itself; the name as in [`Models::resolve`].
+    pub async fn details(&self, name: &str) -> Result<ModelDetails> {
+        let (library, digests) = (Arc::clone(&self.library), Arc::clone(&self.digests));
+        let name = name.to_owned();
+        on_disk(move || Ok(digests.details(details::resolve(&library, &name)?)?)).await
+    }
+
+    /// Removes a model from the user's folder; returns its name and the bytes freed. The caller unloads it first.
+    pub async fn remove(&self, name: &str) -> Result<(String, u64)> {
+        let (library, name) = (Arc::clone(&self.library), name.to_owned());
+        on_disk(move || Ok(hearth_models::own::remove(&library, &name)?)).await
+    }
+
+    /// Gives a model in the user's folder a second name, which takes no room, and returns it.
+    pub async fn copy(&self, name: &str, new_name: &str) -> Result<String> {
+        let library = Arc::clone(&self.library);
+        let (name, new_name) = (name.to_owned(), new_name.to_owned());
+        on_disk(move || Ok(hearth_models::own::copy(&library, &name, &new_name)?)).await
     }
 
     /// [`hearth_models::fingerprint`] of a model that was found.
@@ -137,10 +182,7 @@ impl Models {
 
     async fn find_for(&self, name: &str, wanted: Purpose) -> Result<ValidModel> {
         let (library, name) = (Arc::clone(&self.library), name.to_owned());
-        let found = tokio::task::spawn_blocking(move || library.find(&name))
-            .await
-            .map_err(Error::internal)?;
-        let file = found?;
+        let file = on_disk(move || Ok(details::resolve(&library, &name)?)).await?;
         let header = file.header?;
         let does = header.purpose();
         if does != wanted {
@@ -172,6 +214,14 @@ fn infinitive(purpose: Purpose) -> &'static str {
         Purpose::Embed => "turn texts into vectors",
         Purpose::Rerank => "score documents",
     }
+}
+
+async fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(Error::internal)?
 }
 
 fn summary(file: ModelFile) -> ModelSummary {
@@ -232,6 +282,15 @@ impl From<hearth_models::Error> for Error {
             Leaf::Ambiguous { .. } => {
                 Self::new(Code::InvalidInput, message).hint("Give the whole name.")
             }
+            Leaf::Bundled { .. } => Self::new(Code::InvalidInput, message)
+                .hint("Only models in your own models folder can be changed."),
+            Leaf::Exists { .. } => {
+                Self::new(Code::InvalidInput, message).hint("Choose another name.")
+            }
+            Leaf::BadName { .. } => Self::new(Code::InvalidInput, message)
+                .hint("A name has letters, digits, `.`, `_` and `-`."),
+            Leaf::NotWritten { .. } => Self::new(Code::Storage, message)
+                .hint("Check the permissions of your models folder and the free space."),
         }
     }
 }

@@ -86,6 +86,9 @@ pub enum FinishReason {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     pub reason: FinishReason,
+    /// The stop string that ended it; `None` when something else did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<String>,
     /// Tokens of the prompt, cached ones included.
     pub prompt_tokens: u32,
     /// Prompt tokens that were already in the KV cache.

@@ -695,6 +695,7 @@ fn accept(
 pub(crate) fn cancelled_before_start() -> Summary {
     Summary {
         reason: FinishReason::Cancelled,
+        stop: None,
         prompt_tokens: 0,
         cached_tokens: 0,
         tokens: 0,

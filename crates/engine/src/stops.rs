@@ -3,26 +3,36 @@
 /// Searches a growing text for stop strings.
 #[derive(Debug)]
 pub struct Stops {
-    stops: Vec<String>,
+    texts: Vec<String>,
     held: String,
+    /// Index of the one that was met.
+    met: Option<usize>,
 }
 
 impl Stops {
     pub fn new(stops: Vec<String>) -> Self {
         Self {
-            stops,
+            texts: stops,
             held: String::new(),
+            met: None,
         }
+    }
+
+    /// The stop string that was met.
+    pub fn met(&self) -> Option<&str> {
+        self.met.map(|index| self.texts[index].as_str())
     }
 
     /// Takes new text; returns what may be shown now and whether a stop string was met (its text is dropped).
     pub fn push(&mut self, text: &str) -> (String, bool) {
-        if self.stops.is_empty() {
+        if self.texts.is_empty() {
             return (text.to_owned(), false);
         }
         self.held.push_str(text);
-        let first = self.stops.iter().filter_map(|s| self.held.find(s)).min();
-        if let Some(at) = first {
+        let places = self.texts.iter().enumerate();
+        let first = places.filter_map(|(index, stop)| Some((self.held.find(stop)?, index)));
+        if let Some((at, index)) = first.min() {
+            self.met = Some(index);
             let shown = self.held[..at].to_owned();
             self.held.clear();
             return (shown, true);
@@ -42,7 +52,7 @@ impl Stops {
     fn longest_start_at_end(&self) -> usize {
         let starts = self.held.char_indices().map(|(at, _)| &self.held[at..]);
         starts
-            .filter(|end| self.stops.iter().any(|s| s.starts_with(end)))
+            .filter(|end| self.texts.iter().any(|s| s.starts_with(end)))
             .map(str::len)
             .max()
             .unwrap_or(0)
@@ -80,6 +90,15 @@ mod tests {
             ("ab ENd".into(), false)
         );
         assert_eq!(stream(&["b", "ab"], &["xab"]), ("x".into(), true));
+    }
+
+    #[test]
+    fn says_which_was_met() {
+        let mut search = Stops::new(vec!["b".into(), "ab".into()]);
+        assert_eq!(search.push("x"), ("x".into(), false));
+        assert_eq!(search.met(), None);
+        assert_eq!(search.push("ab"), (String::new(), true));
+        assert_eq!(search.met(), Some("ab"));
     }
 
     proptest! {

@@ -103,6 +103,32 @@ pub enum Error {
         /// Their full names, sorted.
         candidates: Vec<String>,
     },
+    /// A model inside the app can be neither removed nor copied.
+    #[error("the model `{name}` is part of Hearth and stays as it is")]
+    Bundled {
+        /// Its name.
+        name: String,
+    },
+    /// Another model has the name.
+    #[error("there is a model `{name}` already")]
+    Exists {
+        /// The name asked for, as models are named here.
+        name: String,
+    },
+    /// A name without a letter or digit.
+    #[error("`{name}` is no name for a model")]
+    BadName {
+        /// The name asked for.
+        name: String,
+    },
+    /// The operating system refused to write or remove it.
+    #[error("`{path}` could not be changed: {source}")]
+    NotWritten {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: Arc<io::Error>,
+    },
     /// The content is not what it should be.
     #[error("the file has sha256 {found}, {expected} was expected")]
     WrongHash {
@@ -114,6 +140,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// An operating system error on a change of `path`.
+    pub(crate) fn not_written(path: &Path, source: io::Error) -> Self {
+        Self::NotWritten {
+            path: path.to_owned(),
+            source: Arc::new(source),
+        }
+    }
+
     /// Sorts an operating system error on `path`.
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         match source.kind() {

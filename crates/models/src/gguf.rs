@@ -64,6 +64,8 @@ pub struct Header {
     pub architecture: String,
     /// The model's own name.
     pub name: Option<String>,
+    /// Name of the family, without size and version, e.g. `Llama`.
+    pub basename: Option<String>,
     /// Size class in the model's own words, e.g. `8B`.
     pub size_label: Option<String>,
     /// Name of the quantisation, e.g. `Q4_1`; `None` when the file does not say or the number is not known.
@@ -243,6 +245,7 @@ fn into_header(start: Start) -> Result<Header> {
     Ok(Header {
         version,
         name: label("general.name")?,
+        basename: label("general.basename")?,
         size_label: label("general.size_label")?,
         quantisation: file_type.and_then(types::quantisation),
         context_length,

@@ -10,6 +10,7 @@ pub mod error;
 pub mod fingerprint;
 pub mod gguf;
 pub mod library;
+pub mod own;
 pub mod starter;
 
 pub use error::{Error, Result};

@@ -7,7 +7,7 @@ mod names;
 mod scan;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -36,6 +36,8 @@ pub struct ModelFile {
     pub path: PathBuf,
     /// Size in bytes, over all parts.
     pub size_bytes: u64,
+    /// When it was written last, the latest of all parts; `None` when the file system does not say.
+    pub modified: Option<SystemTime>,
     /// Where it comes from.
     pub source: Source,
     /// What the file says about itself, or what is wrong with it.
@@ -97,6 +99,7 @@ impl Library {
                 title: title.to_owned(),
                 path: found.path,
                 size_bytes: found.size_bytes,
+                modified: found.modified,
                 source: Source::Bundled,
                 header,
             });
@@ -115,6 +118,7 @@ impl Library {
                 title: title.unwrap_or_else(|| file.stem.clone()),
                 path: file.path,
                 size_bytes: file.size_bytes,
+                modified: file.modified,
                 source: Source::Own,
                 header,
             });
@@ -154,6 +158,19 @@ impl Library {
                 })
             }
         }
+    }
+
+    /// The name that a model would have if it were called so; `None` when nothing in it can be part of a name.
+    pub(crate) fn name_for(wanted: &str) -> Option<String> {
+        wanted
+            .chars()
+            .any(|c| c.is_ascii_alphanumeric())
+            .then(|| names::slug(wanted))
+    }
+
+    /// The user's folder.
+    pub(crate) fn own_dir(&self) -> &Path {
+        &self.own_dir
     }
 
     fn bundled_file(&self, file_name: &str) -> Option<FoundFile> {

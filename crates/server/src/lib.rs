@@ -3,10 +3,14 @@
 //! What the dialects share is in [`body`], [`answer`], [`refusal`] and [`sse`]; each has a folder of its own beside them.
 
 mod answer;
+mod anthropic;
 mod body;
 mod caching;
 mod gate;
+mod lenient;
+mod lm_studio;
 mod metrics;
+mod ollama;
 mod openai;
 mod picture;
 mod refusal;

@@ -49,6 +49,7 @@ mod tests {
             version: 3,
             architecture: "llama".into(),
             name: None,
+            basename: None,
             size_label: None,
             quantisation: None,
             context_length: 8192,

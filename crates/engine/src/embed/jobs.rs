@@ -205,6 +205,7 @@ impl Job {
         let ttft = self.first.map(|at| at.duration_since(self.received));
         Summary {
             reason,
+            stop: None,
             prompt_tokens: self.tokens,
             cached_tokens: 0,
             tokens: 0,

@@ -197,6 +197,7 @@ impl Stream {
         };
         Summary {
             reason,
+            stop: self.stops.met().map(str::to_owned),
             prompt_tokens: self.prompt_tokens as u32,
             cached_tokens: self.cached_tokens.unwrap_or_default() as u32,
             tokens: self.generated,

@@ -193,3 +193,53 @@ fn a_folder_that_is_a_file_is_a_problem() {
             .is_empty()
     );
 }
+
+#[test]
+fn a_model_of_the_user_can_be_copied_and_removed() {
+    let home = tempfile::tempdir().unwrap();
+    let (bundled, own) = (home.path().join("bundled"), home.path().join("models"));
+    write(&bundled, starter::FILE_NAME, &Model::sound());
+    write(&own, "mine.gguf", &Model::sound());
+    let library = Library::new(vec![bundled.clone()], own.clone());
+
+    assert_eq!(
+        hearth_models::own::copy(&library, "mine", "../Second one:7b").unwrap(),
+        "second-one-7b"
+    );
+    assert_eq!(
+        names(&library),
+        ["starter", "mine", "second-one-7b"],
+        "inside the folder"
+    );
+    assert!(matches!(
+        hearth_models::own::copy(&library, "mine", "starter"),
+        Err(Error::Exists { .. })
+    ));
+    assert!(matches!(
+        hearth_models::own::copy(&library, "mine", "../.."),
+        Err(Error::BadName { .. })
+    ));
+    let (name, freed) = hearth_models::own::remove(&library, "mine").unwrap();
+    assert_eq!(name, "mine");
+    assert!(freed > 0);
+    assert_eq!(names(&library), ["starter", "second-one-7b"]);
+    assert!(library.find("second-one-7b").unwrap().header.is_ok());
+    for (name, new) in [("starter", "x"), ("nothing", "x")] {
+        assert!(hearth_models::own::copy(&library, name, new).is_err());
+        assert!(hearth_models::own::remove(&library, name).is_err());
+    }
+    assert!(bundled.join(starter::FILE_NAME).exists());
+}
+
+#[test]
+fn a_link_is_removed_and_what_it_leads_to_stays() {
+    let home = tempfile::tempdir().unwrap();
+    let (elsewhere, own) = (home.path().join("elsewhere"), home.path().join("models"));
+    write(&elsewhere, "real.gguf", &Model::sound());
+    fs::create_dir_all(&own).unwrap();
+    std::os::unix::fs::symlink(elsewhere.join("real.gguf"), own.join("link.gguf")).unwrap();
+    let library = Library::new(Vec::new(), own);
+    hearth_models::own::remove(&library, "link").unwrap();
+    assert!(names(&library).is_empty());
+    assert!(elsewhere.join("real.gguf").exists());
+}

@@ -1,0 +1,114 @@
+//! What a model says about itself, for programs that ask before they use it: sizes, template, what it can do, and a digest.
+//!
+//! Apart from the list because it reads more of a file than a list needs. It must not know any API's words for these things.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hearth_engine::LoadSpec;
+use hearth_engine::output::{Family, Syntax};
+use hearth_models::{Error as Leaf, Header, Library, ModelFile};
+
+use super::{ModelPurpose, ModelSource, summary};
+
+/// A model that can be used, in detail.
+#[derive(Debug, Clone)]
+pub struct ModelDetails {
+    pub name: String,
+    pub title: String,
+    pub source: ModelSource,
+    pub purpose: ModelPurpose,
+    /// Over all parts.
+    pub size_bytes: u64,
+    /// When the file was written last, in Unix milliseconds.
+    pub modified_ms: Option<i64>,
+    /// 64 hexadecimal digits that change when the file does; see [`hearth_models::fingerprint`].
+    pub digest: String,
+    /// What the file itself says.
+    pub header: Arc<Header>,
+    /// Tokens that fit into the context window when the model is loaded as Hearth loads it.
+    pub context_tokens: u32,
+    /// Calls of tools are told apart from text. True for every model that answers: one whose template knows no tools is told about
+    /// them in its system prompt.
+    pub calls_tools: bool,
+    /// It can think before it answers, and its thoughts are told apart from the answer.
+    pub thinks: bool,
+}
+
+/// What is known of a file that has not changed: path, size and time of the last change.
+type Stamp = (PathBuf, u64, Option<SystemTime>);
+
+/// Digests of files that were looked at: each takes a few MiB of reading.
+#[derive(Debug, Default)]
+pub(super) struct Digests(Mutex<HashMap<Stamp, String>>);
+
+impl Digests {
+    /// Blocks on the disk.
+    pub(super) fn details(&self, file: ModelFile) -> hearth_models::Result<ModelDetails> {
+        let header = file.header.clone()?;
+        let digest = self.digest(&file, &header)?;
+        let modified_ms = file
+            .modified
+            .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+            .map(|time| time.as_millis() as i64);
+        let summary = summary(file);
+        let purpose = summary.purpose.unwrap_or(ModelPurpose::Chat);
+        let answers = purpose == ModelPurpose::Chat;
+        let template = header.chat_template.as_deref().unwrap_or_default();
+        Ok(ModelDetails {
+            name: summary.name,
+            title: summary.title,
+            source: summary.source,
+            purpose,
+            size_bytes: summary.size_bytes,
+            modified_ms,
+            digest,
+            context_tokens: summary
+                .context_tokens
+                .unwrap_or(u32::MAX)
+                .min(LoadSpec::DEFAULT_CONTEXT),
+            calls_tools: answers,
+            thinks: answers && thinks(&Syntax::detect(template)),
+            header,
+        })
+    }
+
+    fn digest(&self, file: &ModelFile, header: &Header) -> hearth_models::Result<String> {
+        let stamp = (file.path.clone(), file.size_bytes, file.modified);
+        let known = |digests: &Self| {
+            let digests = digests.0.lock().unwrap_or_else(PoisonError::into_inner);
+            digests.get(&stamp).cloned()
+        };
+        if let Some(digest) = known(self) {
+            return Ok(digest);
+        }
+        // Without the lock: another model need not wait for the reading of this one.
+        let digest = hearth_models::fingerprint(&file.path, header)?;
+        let mut digests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Files that were replaced leave nothing behind.
+        digests.retain(|(path, ..), _| *path != stamp.0);
+        digests.insert(stamp, digest.clone());
+        Ok(digest)
+    }
+}
+
+fn thinks(syntax: &Syntax) -> bool {
+    syntax.thoughts.is_some() || syntax.family == Family::Harmony
+}
+
+/// The model that is meant: by the library's own rule, or the same without the tag `:latest`, or in small letters.
+pub(super) fn resolve(library: &Library, name: &str) -> hearth_models::Result<ModelFile> {
+    let first = match library.find(name) {
+        Err(not_found @ Leaf::NotFound { .. }) => not_found,
+        found => return found,
+    };
+    let bare = name.trim();
+    let bare = bare.strip_suffix(":latest").unwrap_or(bare);
+    match library.find(&bare.to_ascii_lowercase()) {
+        // In the words of whoever asked.
+        Err(Leaf::NotFound { .. }) => Err(first),
+        found => found,
+    }
+}

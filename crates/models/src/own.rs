@@ -1,0 +1,97 @@
+//! Changes in the user's models folder: removing a model and giving it a second name.
+//!
+//! Apart from the library, which only looks. It takes names and never paths, so that nothing outside the user's folder can be
+//! touched, and it must not know whether a model is in use.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::gguf::part_paths_of;
+use crate::library::{Library, ModelFile, Source};
+
+/// Removes the files of a model of the user and returns its name and how many bytes that were. A link is removed, not what it
+/// leads to. Blocks on the disk.
+pub fn remove(library: &Library, name: &str) -> Result<(String, u64)> {
+    let model = own_model(library, name)?;
+    let mut freed_bytes = 0;
+    for path in files(&model) {
+        let bytes = fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
+        match fs::remove_file(&path) {
+            Ok(()) => freed_bytes += bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(source) => return Err(Error::not_written(&path, source)),
+        }
+    }
+    Ok((model.name, freed_bytes))
+}
+
+/// Gives a model of the user a second name and returns it. The files are linked, so that they take no room twice; where the disk
+/// knows no links they are copied. Blocks on the disk.
+pub fn copy(library: &Library, name: &str, new_name: &str) -> Result<String> {
+    let model = own_model(library, name)?;
+    let stem = Library::name_for(new_name).ok_or_else(|| Error::BadName {
+        name: new_name.to_owned(),
+    })?;
+    if library.list().models.iter().any(|model| model.name == stem) {
+        return Err(Error::Exists { name: stem });
+    }
+    let sources = files(&model);
+    let mut made: Vec<PathBuf> = Vec::new();
+    for (index, source) in sources.iter().enumerate() {
+        let target = library
+            .own_dir()
+            .join(part_name(&stem, index + 1, sources.len()));
+        if let Err(error) = link_or_copy(source, &target) {
+            // Half of a model is none.
+            for path in &made {
+                let _ = fs::remove_file(path);
+            }
+            return Err(Error::not_written(&target, error));
+        }
+        made.push(target);
+    }
+    Ok(stem)
+}
+
+fn own_model(library: &Library, name: &str) -> Result<ModelFile> {
+    let model = library.find(name)?;
+    match model.source {
+        Source::Own => Ok(model),
+        Source::Bundled => Err(Error::Bundled { name: model.name }),
+    }
+}
+
+/// All files of a model, also of one that is damaged as long as its first part can be read.
+fn files(model: &ModelFile) -> Vec<PathBuf> {
+    let count = model.header.as_ref().map_or(1, |header| header.part_count);
+    part_paths_of(&model.path, count)
+}
+
+fn part_name(stem: &str, part: usize, count: usize) -> String {
+    if count > 1 {
+        format!("{stem}-{part:05}-of-{count:05}.gguf")
+    } else {
+        format!("{stem}.gguf")
+    }
+}
+
+/// Never replaces a file.
+fn link_or_copy(source: &Path, target: &Path) -> std::io::Result<()> {
+    // The folder of a model may itself be a link to another disk, so the real file is linked.
+    let source = fs::canonicalize(source)?;
+    match fs::hard_link(&source, target) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(error),
+        Err(_) => {
+            let mut from = fs::File::open(&source)?;
+            let mut to = fs::File::create_new(target)?;
+            std::io::copy(&mut from, &mut to)
+                .and_then(|_| to.sync_all())
+                .inspect_err(|_| {
+                    let _ = fs::remove_file(target);
+                })
+        }
+        Ok(()) => Ok(()),
+    }
+}

@@ -1,0 +1,37 @@
+//! Anthropic's API: `POST /v1/messages`, whole or as a stream of named events.
+//!
+//! The types are in [`request`]; [`conversation`] and [`options`] turn them into what the engine takes, [`events`] says what it
+//! answers. What has no meaning here is accepted and ignored: `cache_control` (what was read is kept anyway), `metadata`,
+//! `service_tier`, the version and beta headers.
+
+mod conversation;
+pub(crate) mod error;
+mod events;
+mod messages;
+mod options;
+mod request;
+#[cfg(test)]
+mod tests;
+
+use axum::Router;
+use axum::http::{Method, StatusCode, Uri};
+use axum::routing::post;
+
+use self::error::Failure;
+use crate::refusal::Refusal;
+use crate::state::ServerState;
+
+/// For the metrics.
+const DIALECT: &str = "anthropic";
+
+pub(crate) fn routes() -> Router<ServerState> {
+    Router::new()
+        .route("/v1/messages", post(messages::messages))
+        .method_not_allowed_fallback(no_method)
+}
+
+async fn no_method(method: Method, uri: Uri) -> Failure {
+    let message = format!("`{}` does not take the method {method}.", uri.path());
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    Failure(Refusal::new(status, "method_not_allowed", message))
+}

@@ -1,0 +1,369 @@
+//! An answer in this dialect: as a stream of named events, or as one message. Pure; the figures come with the last event.
+
+use axum::response::sse::Event as Frame;
+use hearth_app::engine::{Event, FinishReason, Summary};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::error;
+use crate::answer::{Whole, Wire};
+use crate::refusal::Refusal;
+use crate::sse;
+
+/// What every answer says of itself.
+pub(super) struct Heading {
+    id: String,
+    /// As the client wrote it.
+    model: String,
+    /// Thoughts are sent.
+    pub(super) thinking: bool,
+    /// Only the first call of a tool is.
+    pub(super) one_call: bool,
+}
+
+impl Heading {
+    pub(super) fn new(model: &str, thinking: bool, one_call: bool) -> Self {
+        Self {
+            id: format!("msg_{}", Uuid::now_v7().simple()),
+            model: model.to_owned(),
+            thinking,
+            one_call,
+        }
+    }
+
+    /// The message without its content.
+    fn message(&self, content: Vec<Value>, stop: Value, sequence: Value, usage: Value) -> Value {
+        json!({
+            "id": self.id,
+            "type": "message",
+            "role": "assistant",
+            "model": self.model,
+            "content": content,
+            "stop_reason": stop,
+            "stop_sequence": sequence,
+            "usage": usage,
+        })
+    }
+
+    /// The whole answer. A call that was cut off is said as text: half a call must not be carried out.
+    pub(super) fn whole(&self, whole: &Whole) -> Value {
+        let mut text = whole.text.clone();
+        let mut calls = Vec::new();
+        let most = if self.one_call { 1 } else { usize::MAX };
+        for call in whole.tool_calls.iter().take(most) {
+            let input = match call.arguments.trim() {
+                "" => Some(json!({})),
+                arguments => serde_json::from_str(arguments)
+                    .ok()
+                    .filter(Value::is_object),
+            };
+            match input {
+                Some(input) => calls.push(
+                    json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": input }),
+                ),
+                None => text.extend(["\n", &call.name, "(", &call.arguments]),
+            }
+        }
+        let mut content = Vec::new();
+        if self.thinking && !whole.reasoning.is_empty() {
+            content
+                .push(json!({ "type": "thinking", "thinking": whole.reasoning, "signature": "" }));
+        }
+        if !text.is_empty() {
+            content.push(json!({ "type": "text", "text": text }));
+        }
+        content.extend(calls);
+        let summary = &whole.summary;
+        let (reason, sequence) = stop(summary);
+        let usage = usage(summary.prompt_tokens, summary.cached_tokens, summary.tokens);
+        self.message(content, reason, sequence, usage)
+    }
+}
+
+/// Prompt tokens that were not in the cache are the input; the others are told apart.
+fn usage(prompt_tokens: u32, cached_tokens: u32, output_tokens: u32) -> Value {
+    json!({
+        "input_tokens": prompt_tokens.saturating_sub(cached_tokens),
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": cached_tokens,
+        "output_tokens": output_tokens,
+    })
+}
+
+/// Why it ended, and the stop sequence if it was one.
+fn stop(summary: &Summary) -> (Value, Value) {
+    match (&summary.reason, &summary.stop) {
+        (FinishReason::ToolCalls, _) => (json!("tool_use"), Value::Null),
+        (FinishReason::Length, _) => (json!("max_tokens"), Value::Null),
+        (_, Some(sequence)) => (json!("stop_sequence"), json!(sequence)),
+        (FinishReason::Stop | FinishReason::Cancelled, None) => (json!("end_turn"), Value::Null),
+    }
+}
+
+/// The kind of the block that is being sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Open {
+    Text,
+    Thinking,
+    Call,
+}
+
+/// An answer as events.
+pub(super) struct Events {
+    heading: Heading,
+    prompt_tokens: u32,
+    cached_tokens: u32,
+    open: Option<Open>,
+    /// Number of the open block, or of the next one.
+    index: u32,
+    calls: u32,
+    /// The call that is coming is not sent.
+    skips: bool,
+}
+
+impl Events {
+    /// `prompt_tokens` count the cached ones too.
+    pub(super) fn new(heading: Heading, prompt_tokens: u32, cached_tokens: u32) -> Self {
+        Self {
+            heading,
+            prompt_tokens,
+            cached_tokens,
+            open: None,
+            index: 0,
+            calls: 0,
+            skips: false,
+        }
+    }
+
+    /// The same as [`Wire::open`], before it is framed.
+    fn begin(&self) -> Vec<Value> {
+        let usage = usage(self.prompt_tokens, self.cached_tokens, 0);
+        let message = self
+            .heading
+            .message(Vec::new(), Value::Null, Value::Null, usage);
+        vec![
+            json!({ "type": "message_start", "message": message }),
+            json!({ "type": "ping" }),
+        ]
+    }
+
+    /// The same as [`Wire::event`], before it is framed.
+    fn take(&mut self, event: Event) -> Vec<Value> {
+        let mut out = Vec::new();
+        match event {
+            Event::Text { text, .. } if !text.is_empty() => {
+                self.switch(
+                    Open::Text,
+                    &mut out,
+                    || json!({ "type": "text", "text": "" }),
+                );
+                self.delta(&mut out, json!({ "type": "text_delta", "text": text }));
+            }
+            Event::Reasoning { text } if self.heading.thinking => {
+                self.switch(
+                    Open::Thinking,
+                    &mut out,
+                    || json!({ "type": "thinking", "thinking": "", "signature": "" }),
+                );
+                self.delta(
+                    &mut out,
+                    json!({ "type": "thinking_delta", "thinking": text }),
+                );
+            }
+            Event::ToolCall { id, name, .. } => {
+                self.skips = self.heading.one_call && self.calls > 0;
+                self.calls += 1;
+                if !self.skips {
+                    // Two calls in a row are two blocks.
+                    self.end_block(&mut out);
+                    self.switch(
+                        Open::Call,
+                        &mut out,
+                        || json!({ "type": "tool_use", "id": id, "name": name, "input": {} }),
+                    );
+                }
+            }
+            Event::ToolArguments { text, .. } if !self.skips => {
+                self.delta(
+                    &mut out,
+                    json!({ "type": "input_json_delta", "partial_json": text }),
+                );
+            }
+            Event::Finished(summary) => {
+                self.end_block(&mut out);
+                let (reason, sequence) = stop(&summary);
+                let usage = usage(summary.prompt_tokens, summary.cached_tokens, summary.tokens);
+                out.push(json!({
+                    "type": "message_delta",
+                    "delta": { "stop_reason": reason, "stop_sequence": sequence },
+                    "usage": usage,
+                }));
+                out.push(json!({ "type": "message_stop" }));
+            }
+            _ => {}
+        }
+        out
+    }
+
+    /// Makes a block of this kind the open one.
+    fn switch(&mut self, kind: Open, out: &mut Vec<Value>, block: impl FnOnce() -> Value) {
+        if self.open == Some(kind) {
+            return;
+        }
+        self.end_block(out);
+        out.push(
+            json!({ "type": "content_block_start", "index": self.index, "content_block": block() }),
+        );
+        self.open = Some(kind);
+    }
+
+    fn delta(&self, out: &mut Vec<Value>, delta: Value) {
+        out.push(json!({ "type": "content_block_delta", "index": self.index, "delta": delta }));
+    }
+
+    fn end_block(&mut self, out: &mut Vec<Value>) {
+        let Some(kind) = self.open.take() else {
+            return;
+        };
+        if kind == Open::Thinking {
+            // Thoughts are not signed here; clients wait for the event.
+            self.delta(out, json!({ "type": "signature_delta", "signature": "" }));
+        }
+        out.push(json!({ "type": "content_block_stop", "index": self.index }));
+        self.index += 1;
+    }
+}
+
+/// Each event is named as its type.
+fn framed(value: &Value) -> Frame {
+    sse::named(value["type"].as_str().unwrap_or_default(), value)
+}
+
+impl Wire for Events {
+    type Frame = Frame;
+
+    fn open(&mut self, out: &mut Vec<Frame>) {
+        out.extend(self.begin().iter().map(framed));
+    }
+
+    fn event(&mut self, _: usize, event: Event, out: &mut Vec<Frame>) {
+        out.extend(self.take(event).iter().map(framed));
+    }
+
+    fn failed(&mut self, refusal: &Refusal, out: &mut Vec<Frame>) {
+        out.push(sse::named("error", &error::body(refusal)));
+    }
+
+    fn close(&mut self, _: &mut Vec<Frame>) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(reason: FinishReason) -> Summary {
+        Summary {
+            reason,
+            stop: None,
+            prompt_tokens: 10,
+            cached_tokens: 8,
+            tokens: 5,
+            ttft_ms: 1.0,
+            prefill_ms: 1.0,
+            decode_ms: 1.0,
+        }
+    }
+
+    fn text(text: &str) -> Event {
+        Event::Text {
+            text: text.into(),
+            logprobs: Vec::new(),
+        }
+    }
+
+    fn thought(text: &str) -> Event {
+        Event::Reasoning { text: text.into() }
+    }
+
+    /// What is sent, in short.
+    fn sent(heading: Heading, events: Vec<Event>) -> Vec<String> {
+        let mut wire = Events::new(heading, 10, 8);
+        let mut all = wire.begin();
+        all.extend(events.into_iter().flat_map(|event| wire.take(event)));
+        all.iter()
+            .map(|event| {
+                let kind = event["type"].as_str().unwrap();
+                let delta = event["delta"]["type"].as_str().unwrap_or_default();
+                let index = event["index"].as_u64();
+                match index {
+                    Some(index) => format!("{kind} {index} {delta}").trim_end().to_owned(),
+                    None => kind.to_owned(),
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn thoughts_are_a_block_of_their_own_when_asked_for() {
+        let events = || {
+            vec![
+                thought("a"),
+                thought("b"),
+                text("c"),
+                Event::Finished(summary(FinishReason::Stop)),
+            ]
+        };
+        assert_eq!(
+            sent(Heading::new("m", true, false), events()),
+            [
+                "message_start",
+                "ping",
+                "content_block_start 0",
+                "content_block_delta 0 thinking_delta",
+                "content_block_delta 0 thinking_delta",
+                "content_block_delta 0 signature_delta",
+                "content_block_stop 0",
+                "content_block_start 1",
+                "content_block_delta 1 text_delta",
+                "content_block_stop 1",
+                "message_delta",
+                "message_stop",
+            ]
+        );
+        let silent = sent(Heading::new("m", false, false), events());
+        assert_eq!(
+            silent[2..4],
+            ["content_block_start 0", "content_block_delta 0 text_delta"]
+        );
+    }
+
+    #[test]
+    fn whole_answers_have_thoughts_first_and_no_half_calls() {
+        let call = |arguments: &str| hearth_app::engine::ToolCall {
+            id: "call_1".into(),
+            name: "f".into(),
+            arguments: arguments.into(),
+        };
+        let whole = Whole {
+            text: "text".into(),
+            reasoning: "hm".into(),
+            tool_calls: vec![call("{\"a\": 1}"), call("{\"a\": ")],
+            logprobs: Vec::new(),
+            summary: summary(FinishReason::Length),
+        };
+        let answer = Heading::new("m", true, false).whole(&whole);
+        let kinds: Vec<&str> = answer["content"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|block| block["type"].as_str().unwrap())
+            .collect();
+        assert_eq!(kinds, ["thinking", "text", "tool_use"]);
+        assert_eq!(answer["content"][1]["text"], "text\nf({\"a\": ");
+        assert_eq!(answer["usage"]["input_tokens"], 2);
+        assert_eq!(answer["usage"]["cache_read_input_tokens"], 8);
+        assert_eq!(answer["stop_reason"], "max_tokens");
+        let quiet = Heading::new("m", false, true).whole(&whole);
+        assert_eq!(quiet["content"][0]["type"], "text");
+    }
+}

@@ -1,0 +1,46 @@
+//! `POST /v1/messages`: the next message of a conversation.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::IntoResponse;
+
+use super::error::Result;
+use super::events::{Events, Heading};
+use super::request::MessagesRequest;
+use super::{DIALECT, options};
+use crate::answer::{Answers, Ask, frames};
+use crate::body::Body;
+use crate::refusal::Refusal;
+use crate::sse;
+use crate::state::ServerState;
+
+/// Answers a conversation.
+#[utoipa::path(post, path = "/v1/messages", tag = "anthropic", request_body = MessagesRequest,
+    responses((status = 200, description = "A message, or with `stream` its events")))]
+pub(crate) async fn messages(
+    State(state): State<ServerState>,
+    body: std::result::Result<Body<MessagesRequest>, Refusal>,
+) -> Result {
+    let Body(asked) = body?;
+    let request = options::request(&asked)?;
+    let choice = asked.tool_choice.as_ref();
+    let heading = Heading::new(
+        &asked.model,
+        request.thinking == Some(true),
+        choice.is_some_and(|choice| choice.disable_parallel_tool_use),
+    );
+    let ask = Ask {
+        dialect: DIALECT,
+        model: asked.model,
+        request,
+        keep_alive: None,
+    };
+    let answers = Answers::begin(&state, vec![ask]).await?;
+    let answer = &answers.current;
+    if asked.stream {
+        let events = Events::new(heading, answer.prompt_tokens, answer.cached_tokens);
+        return Ok(sse::events(frames(answers, events)));
+    }
+    let whole = answers.current.whole().await?;
+    Ok(Json(heading.whole(&whole)).into_response())
+}

@@ -1,0 +1,4 @@
+//! Every call style of this dialect on the fake engine.
+
+mod bad_input;
+mod styles;

@@ -1,0 +1,78 @@
+//! `POST /api/chat`: the next message of a conversation.
+
+use std::time::Instant;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use hearth_app::engine::Request;
+
+use super::error::Result;
+use super::lines::{Form, Heading, Lines};
+use super::load::{self, Wish};
+use super::options::Shared;
+use super::request::ChatRequest;
+use super::{DIALECT, conversation, keep_alive, names};
+use crate::answer::{Answers, Ask, frames};
+use crate::body::Body;
+use crate::refusal::Refusal;
+use crate::sse;
+use crate::state::ServerState;
+
+/// Answers a conversation.
+#[utoipa::path(post, path = "/api/chat", tag = "ollama", request_body = ChatRequest,
+    responses((status = 200, description = "Lines of JSON, or one object with `stream: false`")))]
+pub(crate) async fn chat(
+    State(state): State<ServerState>,
+    body: std::result::Result<Body<ChatRequest>, Refusal>,
+) -> Result {
+    let Body(asked) = body?;
+    let keep_alive = keep_alive::parse(asked.keep_alive.as_ref())?;
+    let request = request(&asked)?;
+    let model = names::resolve(&state, &asked.model).await?;
+    let stream = asked.stream != Some(false);
+    let Some(request) = request else {
+        let wish = Wish {
+            form: Form::Chat,
+            shown: &asked.model,
+            model,
+            keep_alive,
+            stream,
+        };
+        return Ok(load::load(&state, wish).await?);
+    };
+    let ask = Ask {
+        dialect: DIALECT,
+        model,
+        request,
+        keep_alive,
+    };
+    Ok(answer(&state, ask, Form::Chat, &asked.model, stream).await?)
+}
+
+/// Begins the generation and answers with lines or with one object.
+pub(super) async fn answer(
+    state: &ServerState,
+    ask: Ask,
+    form: Form,
+    shown: &str,
+    stream: bool,
+) -> std::result::Result<Response, Refusal> {
+    let began = Instant::now();
+    let answers = Answers::begin(state, vec![ask]).await?;
+    let heading = Heading::new(form, shown, began);
+    if stream {
+        return Ok(sse::lines(frames(answers, Lines::new(heading))));
+    }
+    let whole = answers.current.whole().await?;
+    Ok(Json(heading.whole(&whole)).into_response())
+}
+
+/// What the engine is asked; `None` when there is nothing to answer.
+fn request(asked: &ChatRequest) -> std::result::Result<Option<Request>, Refusal> {
+    let mut request = Request::chat(conversation::messages(&asked.messages)?);
+    Shared::from(asked).apply(&mut request)?;
+    request.tools = conversation::tools(&asked.tools);
+    request.parse = true;
+    Ok((!asked.messages.is_empty()).then_some(request))
+}

@@ -1,0 +1,133 @@
+//! `POST /api/embed`: the vectors of texts; and `POST /api/embeddings`, the older form for one text.
+
+use std::time::Instant;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use hearth_app::engine::{self, LongText, Priority};
+use hearth_app::inference::KeepAlive;
+use serde::Serialize;
+
+use super::error::Result;
+use super::request::{EmbedRequest, EmbeddingsRequest};
+use super::{clock, keep_alive, names};
+use crate::body::Body;
+use crate::refusal::Refusal;
+use crate::state::ServerState;
+
+/// The answer. A type and not a value, so that numbers are written as short as they are.
+#[derive(Serialize)]
+struct Vectors<'v> {
+    /// As the client wrote it.
+    model: &'v str,
+    embeddings: Vec<Vec<f32>>,
+    /// Nanoseconds.
+    total_duration: u64,
+    prompt_eval_count: u32,
+}
+
+#[derive(Serialize)]
+struct Vector {
+    embedding: Vec<f32>,
+}
+
+/// Turns texts into vectors of length 1. Without a text there are none.
+#[utoipa::path(post, path = "/api/embed", tag = "ollama", request_body = EmbedRequest,
+    responses((status = 200, description = "A vector for each text, in their order")))]
+pub(crate) async fn embed(
+    State(state): State<ServerState>,
+    body: std::result::Result<Body<EmbedRequest>, Refusal>,
+) -> Result {
+    let Body(asked) = body?;
+    let began = Instant::now();
+    let keep_alive = keep_alive::parse(asked.keep_alive.as_ref())?;
+    let dimensions = dimensions(asked.dimensions)?;
+    let model = names::resolve(&state, &asked.model).await?;
+    let mut answer = Vectors {
+        model: &asked.model,
+        embeddings: Vec::new(),
+        total_duration: 0,
+        prompt_eval_count: 0,
+    };
+    // As in Ollama, a request without text only asks whether the model is there.
+    if asked.input.iter().any(|text| !text.is_empty()) {
+        let mut request = engine::EmbedRequest::new(asked.input.clone());
+        request.long = match asked.truncate {
+            None => LongText::Split,
+            Some(true) => LongText::Truncate,
+            Some(false) => LongText::Refuse,
+        };
+        let made = compute(&state, &model, request, keep_alive).await?;
+        answer.prompt_eval_count = made.tokens.iter().sum();
+        answer.embeddings = shortened(made.vectors, dimensions)?;
+    }
+    answer.total_duration = clock::nanoseconds(began.elapsed());
+    Ok(Json(answer).into_response())
+}
+
+/// Turns one text into a vector, not scaled.
+#[utoipa::path(post, path = "/api/embeddings", tag = "ollama", request_body = EmbeddingsRequest,
+    responses((status = 200, description = "The vector")))]
+pub(crate) async fn embeddings(
+    State(state): State<ServerState>,
+    body: std::result::Result<Body<EmbeddingsRequest>, Refusal>,
+) -> Result<Response> {
+    let Body(asked) = body?;
+    let keep_alive = keep_alive::parse(asked.keep_alive.as_ref())?;
+    let model = names::resolve(&state, &asked.model).await?;
+    if asked.prompt.is_empty() {
+        let embedding = Vec::new();
+        return Ok(Json(Vector { embedding }).into_response());
+    }
+    let mut request = engine::EmbedRequest::new(vec![asked.prompt]);
+    request.normalize = false;
+    let made = compute(&state, &model, request, keep_alive).await?;
+    let embedding = made.vectors.into_iter().next().unwrap_or_default();
+    Ok(Json(Vector { embedding }).into_response())
+}
+
+async fn compute(
+    state: &ServerState,
+    model: &str,
+    mut request: engine::EmbedRequest,
+    keep_alive: Option<KeepAlive>,
+) -> std::result::Result<engine::Embeddings, Refusal> {
+    request.priority = Priority::Api;
+    let inference = state.app.inference();
+    let encoded = inference.embed(model, request, keep_alive, true).await?;
+    Ok(encoded.result)
+}
+
+fn dimensions(asked: Option<i64>) -> std::result::Result<Option<usize>, Refusal> {
+    match asked {
+        // 0 is what a client sends that leaves it out.
+        None | Some(0) => Ok(None),
+        Some(count) => usize::try_from(count).map(Some).map_err(|_| {
+            Refusal::invalid("dimensions", format_args!("must be at least 1, not {count}"))
+        }),
+    }
+}
+
+/// The first elements of each vector, scaled to length 1 again.
+fn shortened(
+    vectors: Vec<Vec<f32>>,
+    dimensions: Option<usize>,
+) -> std::result::Result<Vec<Vec<f32>>, Refusal> {
+    let Some(count) = dimensions else {
+        return Ok(vectors);
+    };
+    let shorten = |mut vector: Vec<f32>| {
+        if count > vector.len() {
+            let reason = format_args!("is {count}; this model's vectors have {}", vector.len());
+            return Err(Refusal::invalid("dimensions", reason));
+        }
+        vector.truncate(count);
+        let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+        if length > 0.0 {
+            vector.iter_mut().for_each(|x| *x /= length);
+        }
+        Ok(vector)
+    };
+    vectors.into_iter().map(shorten).collect()
+}

@@ -1,0 +1,79 @@
+//! `POST /api/generate`: the answer to one prompt, or the continuation of a raw text.
+
+use axum::extract::State;
+use hearth_app::engine::{Message, Request, Role};
+
+use super::chat::answer;
+use super::error::Result;
+use super::lines::Form;
+use super::load::{self, Wish};
+use super::options::Shared;
+use super::request::GenerateRequest;
+use super::{DIALECT, keep_alive, names};
+use crate::answer::Ask;
+use crate::body::Body;
+use crate::picture;
+use crate::refusal::Refusal;
+use crate::state::ServerState;
+
+/// Answers a prompt.
+#[utoipa::path(post, path = "/api/generate", tag = "ollama", request_body = GenerateRequest,
+    responses((status = 200, description = "Lines of JSON, or one object with `stream: false`")))]
+pub(crate) async fn generate(
+    State(state): State<ServerState>,
+    body: std::result::Result<Body<GenerateRequest>, Refusal>,
+) -> Result {
+    let Body(asked) = body?;
+    let keep_alive = keep_alive::parse(asked.keep_alive.as_ref())?;
+    let request = request(&asked)?;
+    let model = names::resolve(&state, &asked.model).await?;
+    let stream = asked.stream != Some(false);
+    if asked.prompt.is_empty() {
+        let wish = Wish {
+            form: Form::Generate,
+            shown: &asked.model,
+            model,
+            keep_alive,
+            stream,
+        };
+        return Ok(load::load(&state, wish).await?);
+    }
+    let ask = Ask {
+        dialect: DIALECT,
+        model,
+        request,
+        keep_alive,
+    };
+    Ok(answer(&state, ask, Form::Generate, &asked.model, stream).await?)
+}
+
+/// What the engine is asked. A raw answer is not taken apart: who writes the markup also reads it.
+fn request(asked: &GenerateRequest) -> std::result::Result<Request, Refusal> {
+    if !asked.images.is_empty() {
+        return Err(picture::by_base64(&asked.images, "images"));
+    }
+    let mut request = if asked.raw {
+        for (field, text) in [("system", &asked.system), ("template", &asked.template)] {
+            if !text.is_empty() {
+                return Err(Refusal::invalid(field, "cannot be combined with `raw`"));
+            }
+        }
+        Request::text(asked.prompt.clone())
+    } else {
+        if !asked.suffix.is_empty() {
+            return Err(Refusal::invalid(
+                "suffix",
+                "cannot be used: this model does not fill in text between two others",
+            ));
+        }
+        let mut messages = Vec::new();
+        if !asked.system.is_empty() {
+            messages.push(Message::new(Role::System, asked.system.clone()));
+        }
+        messages.push(Message::new(Role::User, asked.prompt.clone()));
+        Request::chat(messages)
+    };
+    Shared::from(asked).apply(&mut request)?;
+    request.parse = !asked.raw;
+    Ok(request)
+}
