@@ -1,5 +1,6 @@
 //! Which model answers, and what it does now. Every door (window, command, HTTP) joins here.
 
+mod admission;
 mod engines;
 mod footprint;
 mod registry;
@@ -10,10 +11,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hearth_engine::{Generation, Limits, LoadSpec, Request, State};
+use hearth_engine::{Cancel, Generation, Limits, LoadSpec, Priority, Request, State};
 use serde::Serialize;
 use tokio::time::Instant;
 
+pub use self::admission::AdmissionLimits;
+use self::admission::{Admission, Permit};
 pub use self::engines::{ChildEngines, Engines, FakeEngines};
 pub use self::registry::KeepAlive;
 use self::registry::{Model, Registry, Row};
@@ -23,6 +26,7 @@ use crate::error::{Code, Error, Result};
 use crate::events::Events;
 use crate::hardware::Machine;
 use crate::models::Models;
+use crate::settings::{Settings, SettingsStore};
 
 /// How long the engines may take to end with the program.
 const SHUT_DOWN_LIMIT: Duration = Duration::from_secs(4);
@@ -81,6 +85,7 @@ pub struct Inference {
     models: Arc<Models>,
     registry: Registry,
     states: States,
+    admission: Admission,
     decode_threads: u32,
 }
 
@@ -103,14 +108,14 @@ impl Inference {
             models,
             registry: Registry::start(engines, Space::of_memory(machine.memory_bytes), events),
             states: States::default(),
+            admission: Admission::default(),
             decode_threads: machine.decode_threads(),
         }
     }
 
     /// Starts a generation on the named model, loading it when needed: which may unload models that nobody uses.
     pub async fn generate(&self, model: &str, request: Request) -> Result<Started> {
-        let model = self.find(model).await?;
-        self.registry.generate(model, request, None).await
+        self.start(model, request, None).await
     }
 
     /// Like [`Inference::generate`], and says how long the model stays loaded from now on.
@@ -120,10 +125,41 @@ impl Inference {
         request: Request,
         keep_alive: KeepAlive,
     ) -> Result<Started> {
+        self.start(model, request, Some(keep_alive)).await
+    }
+
+    async fn start(
+        &self,
+        model: &str,
+        request: Request,
+        keep_alive: Option<KeepAlive>,
+    ) -> Result<Started> {
+        // Before the queue, so that a name that does not exist is said at once.
         let model = self.find(model).await?;
-        self.registry
-            .generate(model, request, Some(keep_alive))
-            .await
+        if request.priority != Priority::Api {
+            return self.registry.generate(model, request, keep_alive).await;
+        }
+        let permit = self.admission.enter().await?;
+        let mut started = self.registry.generate(model, request, keep_alive).await?;
+        started.generation = limited(started.generation, permit, self.admission.limits().timeout);
+        Ok(started)
+    }
+
+    /// Lets in as many requests of programs as the settings say, now and after each change. Must be called inside a tokio runtime.
+    pub(crate) fn admit(&self, settings: &SettingsStore) {
+        let mut changes = settings.subscribe();
+        let admission = self.admission.clone();
+        admission.limit(admission_limits(&changes.borrow_and_update()));
+        tokio::spawn(async move {
+            while changes.changed().await.is_ok() {
+                admission.limit(admission_limits(&changes.borrow_and_update()));
+            }
+        });
+    }
+
+    /// How many requests of programs run, and how many wait for that.
+    pub fn admitted(&self) -> (u32, u32) {
+        self.admission.counts()
     }
 
     /// Starts a generation only if the named model is loaded and ready; `None` when it is not.
@@ -252,6 +288,45 @@ impl Inference {
             name: file.name,
             spec,
         }))
+    }
+}
+
+/// The generation keeps its place until nobody holds it any more, and is stopped when it runs too long.
+fn limited(generation: Generation, permit: Permit, timeout: Duration) -> Generation {
+    let Generation { events, cancel } = generation;
+    let cancel = Arc::new(cancel);
+    let weak = Arc::downgrade(&cancel);
+    let late = tokio::spawn(async move {
+        tokio::time::sleep(timeout).await;
+        if let Some(cancel) = weak.upgrade() {
+            tracing::warn!("a request ran longer than the limit and was stopped");
+            cancel.cancel();
+        }
+    });
+    let late = AbortOnDrop(late.abort_handle());
+    Generation {
+        events,
+        cancel: Cancel::new(move || {
+            // Named, so that the closure owns them.
+            let _ = (&permit, &late);
+            cancel.cancel();
+        }),
+    }
+}
+
+struct AbortOnDrop(tokio::task::AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn admission_limits(settings: &Settings) -> AdmissionLimits {
+    AdmissionLimits {
+        parallel: settings.server_parallel,
+        queue: settings.server_queue,
+        timeout: Duration::from_secs(60 * u64::from(settings.server_timeout_minutes)),
     }
 }
 
