@@ -1,20 +1,35 @@
 //! The HTTP door: routes behind one gate. It parses, calls the app and maps; it must not know how an answer is made.
-//!
-//! So far it has health and the model list; no program listens with it yet.
 
 mod gate;
+mod listen;
+mod loaded;
 mod routes;
+mod traffic;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::middleware;
 use hearth_app::App;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 
-/// All routes behind the gate. `port` is where the caller listens; the gate accepts no other.
+pub use self::listen::{Follow, Running, Server};
+
+/// How long the next piece of a request's body may take.
+const BODY_LIMIT: Duration = Duration::from_secs(30);
+
+/// All routes behind the gate for programs on this machine, without keys. `port` is where the caller listens; the gate accepts no
+/// other.
 pub fn router(app: Arc<App>, port: u16) -> Router {
-    routes::routes(app).layer(middleware::from_fn_with_state(
-        gate::Gate::new(port),
-        gate::check,
-    ))
+    router_behind(app, gate::Gate::new(port))
+}
+
+/// All routes behind this gate, and the log before it.
+fn router_behind(app: Arc<App>, gate: gate::Gate) -> Router {
+    routes::routes(Arc::clone(&app))
+        .merge(loaded::routes(Arc::clone(&app)))
+        .layer(RequestBodyTimeoutLayer::new(BODY_LIMIT))
+        .layer(middleware::from_fn_with_state(gate, gate::check))
+        .layer(middleware::from_fn_with_state(app, traffic::log))
 }
