@@ -102,6 +102,9 @@ pub struct Error {
     pub message: String,
     /// What to do about it, in one sentence.
     pub hint: Option<String>,
+    /// When another try is worth it, in seconds. For the HTTP door only.
+    #[serde(skip)]
+    pub retry_after_s: Option<u64>,
 }
 
 /// Result of a use case.
@@ -113,7 +116,15 @@ impl Error {
             code,
             message: message.into(),
             hint: None,
+            retry_after_s: None,
         }
+    }
+
+    /// Says when another try is worth it.
+    #[must_use]
+    pub fn retry_after_s(mut self, seconds: u64) -> Self {
+        self.retry_after_s = Some(seconds);
+        self
     }
 
     #[must_use]
@@ -154,6 +165,8 @@ impl From<hearth_store::Error> for Error {
             Leaf::Invalid { what, reason } => Self::new(Code::InvalidInput, format!("`{what}` {reason}.")),
             Leaf::Io { path, source } => Self::new(Code::Storage, format!("{}: {source}.", path.display()))
                 .hint("Check that the folder exists and can be written."),
+            Leaf::KeyStore { reason } => Self::new(Code::Storage, format!("The system's key store cannot be used: {reason}."))
+                .hint("Unlock it, or on Linux start a Secret Service such as GNOME Keyring, then start Hearth again."),
             Leaf::Sqlite(source) => Self::new(Code::Storage, format!("The chat database reported: {source}."))
                 .hint("Try again; if it stays, start Hearth again."),
         }

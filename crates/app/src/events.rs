@@ -25,6 +25,8 @@ pub enum AppEvent {
     SettingsChanged,
     /// A model was loaded, unloaded or pinned.
     LoadedModelsChanged,
+    /// The server listens, or does not any more, or elsewhere.
+    ServerChanged,
     NewChat,
     ShowSection {
         section: Section,

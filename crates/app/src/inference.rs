@@ -1,5 +1,6 @@
 //! Which model answers, and what it does now. Every door (window, command, HTTP) joins here.
 
+mod admission;
 mod cache;
 mod encode;
 mod engines;
@@ -12,22 +13,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hearth_engine::{Generation, Limits, LoadSpec, Purpose, Request, State};
+use hearth_engine::{Cancel, Generation, Limits, LoadSpec, Priority, Purpose, Request, State};
 use serde::Serialize;
 use tokio::time::Instant;
 
+pub use self::admission::AdmissionLimits;
+use self::admission::{Admission, Permit};
 pub use self::cache::CacheCounts;
 use self::cache::{Answers, Caches};
 pub use self::encode::Encoded;
 pub use self::engines::{ChildEngines, Engines, FakeEngines};
 pub use self::registry::KeepAlive;
-use self::registry::{Model, Registry, Row};
+use self::registry::{Model, Registry, Row, Work};
 use self::room::Space;
 use self::states::States;
 use crate::error::{Code, Error, Result};
 use crate::events::Events;
 use crate::hardware::Machine;
 use crate::models::Models;
+use crate::settings::{Settings, SettingsStore};
 
 /// How long the engines may take to end with the program.
 const SHUT_DOWN_LIMIT: Duration = Duration::from_secs(4);
@@ -86,6 +90,7 @@ pub struct Inference {
     models: Arc<Models>,
     registry: Registry,
     states: States,
+    admission: Admission,
     caches: Caches,
     decode_threads: u32,
 }
@@ -109,6 +114,7 @@ impl Inference {
             models,
             registry: Registry::start(engines, Space::of_memory(machine.memory_bytes), events),
             states: States::default(),
+            admission: Admission::default(),
             caches: Caches::default(),
             decode_threads: machine.decode_threads(),
         }
@@ -116,8 +122,7 @@ impl Inference {
 
     /// Starts a generation on the named model, loading it when needed: which may unload models that nobody uses.
     pub async fn generate(&self, model: &str, request: Request) -> Result<Started> {
-        let model = self.find(model).await?;
-        self.registry.generate(model, request, None).await
+        self.start(model, request, None).await
     }
 
     /// Like [`Inference::generate`], and says how long the model stays loaded from now on.
@@ -127,10 +132,54 @@ impl Inference {
         request: Request,
         keep_alive: KeepAlive,
     ) -> Result<Started> {
+        self.start(model, request, Some(keep_alive)).await
+    }
+
+    async fn start(
+        &self,
+        model: &str,
+        request: Request,
+        keep_alive: Option<KeepAlive>,
+    ) -> Result<Started> {
+        // Before the queue, so that a name that does not exist is said at once.
         let model = self.find(model).await?;
-        self.registry
-            .generate(model, request, Some(keep_alive))
-            .await
+        let priority = request.priority;
+        let work = Work::Generate(Box::new(request));
+        self.start_admitted(model, work, priority, keep_alive).await
+    }
+
+    /// Starts work once it may: programs wait for each other, the window for nobody.
+    async fn start_admitted(
+        &self,
+        model: Arc<Model>,
+        work: Work,
+        priority: Priority,
+        keep_alive: Option<KeepAlive>,
+    ) -> Result<Started> {
+        if priority != Priority::Api {
+            return self.registry.start_work(model, work, keep_alive).await;
+        }
+        let permit = self.admission.enter().await?;
+        let mut started = self.registry.start_work(model, work, keep_alive).await?;
+        started.generation = limited(started.generation, permit, self.admission.limits().timeout);
+        Ok(started)
+    }
+
+    /// Lets in as many requests of programs as the settings say, now and after each change. Must be called inside a tokio runtime.
+    pub(crate) fn admit(&self, settings: &SettingsStore) {
+        let mut changes = settings.subscribe();
+        let admission = self.admission.clone();
+        admission.limit(admission_limits(&changes.borrow_and_update()));
+        tokio::spawn(async move {
+            while changes.changed().await.is_ok() {
+                admission.limit(admission_limits(&changes.borrow_and_update()));
+            }
+        });
+    }
+
+    /// How many requests of programs run, and how many wait for that.
+    pub fn admitted(&self) -> (u32, u32) {
+        self.admission.counts()
     }
 
     /// Like [`Inference::generate`], and an answer that is not left to chance (temperature 0, or a seed) and was given before is given
@@ -143,8 +192,10 @@ impl Inference {
     ) -> Result<Started> {
         let model = self.find(model).await?;
         let key = Answers::key(model.fingerprint.as_deref(), &request);
+        let priority = request.priority;
         let Some(key) = key.filter(|_| self.caches.is_enabled()) else {
-            return self.registry.generate(model, request, keep_alive).await;
+            let work = Work::Generate(Box::new(request));
+            return self.start_admitted(model, work, priority, keep_alive).await;
         };
         if let Some(generation) = self.caches.answers.play(&key) {
             let loaded = self.row(&model.name).and_then(|row| row.state);
@@ -155,7 +206,10 @@ impl Inference {
                 generation,
             });
         }
-        let mut started = self.registry.generate(model, request, keep_alive).await?;
+        let work = Work::Generate(Box::new(request));
+        let mut started = self
+            .start_admitted(model, work, priority, keep_alive)
+            .await?;
         started.generation = self.caches.answers.record(key, started.generation);
         Ok(started)
     }
@@ -313,6 +367,45 @@ impl Inference {
             name: file.name,
             spec,
         }))
+    }
+}
+
+/// The generation keeps its place until nobody holds it any more, and is stopped when it runs too long.
+fn limited(generation: Generation, permit: Permit, timeout: Duration) -> Generation {
+    let Generation { events, cancel } = generation;
+    let cancel = Arc::new(cancel);
+    let weak = Arc::downgrade(&cancel);
+    let late = tokio::spawn(async move {
+        tokio::time::sleep(timeout).await;
+        if let Some(cancel) = weak.upgrade() {
+            tracing::warn!("a request ran longer than the limit and was stopped");
+            cancel.cancel();
+        }
+    });
+    let late = AbortOnDrop(late.abort_handle());
+    Generation {
+        events,
+        cancel: Cancel::new(move || {
+            // Named, so that the closure owns them.
+            let _ = (&permit, &late);
+            cancel.cancel();
+        }),
+    }
+}
+
+struct AbortOnDrop(tokio::task::AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn admission_limits(settings: &Settings) -> AdmissionLimits {
+    AdmissionLimits {
+        parallel: settings.server_parallel,
+        queue: settings.server_queue,
+        timeout: Duration::from_secs(60 * u64::from(settings.server_timeout_minutes)),
     }
 }
 

@@ -9,9 +9,11 @@ pub mod error;
 pub mod events;
 mod hardware;
 pub mod inference;
+pub mod keys;
 pub mod log;
 pub mod models;
 pub mod paths;
+pub mod server;
 pub mod settings;
 
 use std::process::ExitCode;
@@ -25,8 +27,10 @@ use crate::chats::Chats;
 use crate::env::Env;
 use crate::events::Events;
 use crate::inference::{ChildEngines, Engines, FakeEngines, Inference};
+use crate::keys::{Keys, Secrets};
 use crate::models::Models;
 use crate::paths::Paths;
+use crate::server::ServerView;
 use crate::settings::SettingsStore;
 
 /// Must be the first call of every executable: runs the engine when this process was started as its child.
@@ -63,6 +67,8 @@ pub struct App {
     models: Arc<Models>,
     inference: Arc<Inference>,
     chats: OnceLock<Result<Arc<Chats>>>,
+    keys: OnceLock<Arc<Keys>>,
+    server: ServerView,
 }
 
 impl App {
@@ -79,13 +85,16 @@ impl App {
             &hardware::read(),
             events.clone(),
         ));
+        inference.admit(&settings);
         Arc::new(Self {
+            server: ServerView::new(events.clone()),
             paths: options.paths,
             events,
             settings,
             models,
             inference,
             chats: OnceLock::new(),
+            keys: OnceLock::new(),
         })
     }
 
@@ -110,6 +119,27 @@ impl App {
             .get()
             .cloned()
             .unwrap_or_else(|| Err(Error::internal("chats were not opened")))
+    }
+
+    /// Says where API keys are kept; the first call counts. Reaches for nothing yet.
+    pub fn open_keys(&self, secrets: Arc<dyn Secrets>) -> Arc<Keys> {
+        let keys = self.keys.get_or_init(|| {
+            // Two installations of one user must not share their keys.
+            let place = format!("API keys of {}", self.paths.data.display());
+            Arc::new(Keys::new(secrets, place, self.settings.clone()))
+        });
+        keys.clone()
+    }
+
+    /// The API keys, or that nobody opened them.
+    pub fn keys(&self) -> Result<Arc<Keys>> {
+        let keys = self.keys.get().cloned();
+        keys.ok_or_else(|| Error::internal("API keys were not opened"))
+    }
+
+    /// What the HTTP server does.
+    pub fn server(&self) -> &ServerView {
+        &self.server
     }
 
     pub fn paths(&self) -> &Paths {

@@ -85,6 +85,11 @@ impl Paths {
         self.data.join("windows.json")
     }
 
+    /// Where the running server is found: [`crate::server::ServerFile`].
+    pub fn server_file(&self) -> PathBuf {
+        self.data.join("server.json")
+    }
+
     /// Folder of what the web views keep, such as which chat was open last.
     pub fn web_data(&self) -> PathBuf {
         self.data.join("views")

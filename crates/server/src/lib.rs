@@ -8,7 +8,9 @@ mod body;
 mod caching;
 mod gate;
 mod lenient;
+mod listen;
 mod lm_studio;
+mod loaded;
 mod metrics;
 mod ollama;
 mod openai;
@@ -19,19 +21,33 @@ mod sse;
 mod state;
 #[cfg(test)]
 mod testing;
+mod traffic;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::middleware;
 use hearth_app::App;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 
+pub use self::listen::{Follow, Running, Server};
 pub use self::state::ServerState;
 
-/// All routes behind the gate. `port` is where the caller listens; the gate accepts no other.
+/// How long the next piece of a request's body may take.
+const BODY_LIMIT: Duration = Duration::from_secs(30);
+
+/// All routes behind the gate for programs on this machine, without keys. `port` is where the caller listens; the gate accepts no
+/// other.
 pub fn router(app: Arc<App>, port: u16) -> Router {
-    routes::routes(ServerState::new(app)).layer(middleware::from_fn_with_state(
-        gate::Gate::new(port),
-        gate::check,
-    ))
+    router_behind(app, gate::Gate::new(port))
+}
+
+/// All routes behind this gate, and the log before it.
+fn router_behind(app: Arc<App>, gate: gate::Gate) -> Router {
+    routes::routes(ServerState::new(Arc::clone(&app)))
+        .merge(loaded::routes(Arc::clone(&app)))
+        .layer(RequestBodyTimeoutLayer::new(BODY_LIMIT))
+        .layer(middleware::from_fn_with_state(gate, gate::check))
+        .layer(middleware::from_fn_with_state(app, traffic::log))
 }

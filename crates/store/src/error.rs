@@ -61,6 +61,12 @@ pub enum Error {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The system's key store cannot be reached or refuses. The reason never holds a secret.
+    #[error("the key store cannot be used: {reason}")]
+    KeyStore {
+        /// What the key store said; no full stop.
+        reason: String,
+    },
     /// Any other answer of SQLite.
     #[error("the database refused: {0}")]
     Sqlite(#[source] rusqlite::Error),

@@ -1,4 +1,4 @@
-//! Everything Hearth keeps on disk: chats and messages in SQLite, settings in a TOML file.
+//! Everything Hearth keeps: chats and messages in SQLite, settings in a TOML file, secrets in the system's key store.
 //!
 //! It is a crate of its own so that one place decides how durable a write is and what happens to a damaged file. It must not
 //! know what a model, an engine, a window or a setting *means*: rows and typed values go in and come out, nothing else.
@@ -9,11 +9,13 @@
 pub mod db;
 pub mod error;
 pub mod migrations;
+pub mod secrets;
 pub mod settings;
 pub mod tables;
 
 pub use db::{Db, OpenReport};
 pub use error::{Error, Result};
+pub use secrets::{Keychain, MemorySecrets, Secrets, Sensitive};
 pub use settings::{Repair, SettingValue, SettingsFile};
 pub use tables::chats::{ChatRow, Chats};
 pub use tables::messages::{

@@ -13,6 +13,7 @@ mod it {
     mod damage;
     mod messages;
     mod migrations;
+    mod secrets;
     mod settings;
     mod volumes;
 

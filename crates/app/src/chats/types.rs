@@ -183,6 +183,7 @@ pub(super) fn message(entry: BranchEntry) -> Message {
             code: Code::from_name(code),
             message: row.error_message.clone().unwrap_or_default(),
             hint: row.error_hint.clone(),
+            retry_after_s: None,
         }),
         id: row.id,
         chat_id: row.chat_id,

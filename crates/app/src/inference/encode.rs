@@ -103,7 +103,8 @@ impl Inference {
         task: Task,
         keep_alive: Option<KeepAlive>,
     ) -> Result<Started> {
+        let priority = task.priority();
         let work = Work::Encode(Box::new(task));
-        self.registry.start_work(model, work, keep_alive).await
+        self.start_admitted(model, work, priority, keep_alive).await
     }
 }

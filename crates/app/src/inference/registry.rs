@@ -140,6 +140,7 @@ impl Registry {
         self.ask(command).await.unwrap_or_else(|| Err(shut_down()))
     }
 
+    #[cfg(test)]
     pub(super) async fn generate(
         &self,
         model: Arc<Model>,

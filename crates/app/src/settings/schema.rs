@@ -89,6 +89,26 @@ pub struct Settings {
     pub read_ahead: bool,
     /// Keep on disk what the model has read of a chat.
     pub keep_chats_ready: bool,
+    /// Answer programs on this machine over HTTP.
+    pub server: bool,
+    /// Port of the server, 1024 to 65,535; when it is taken, one of the next is used.
+    pub server_port: u32,
+    /// Second port, for programs that know only another product's, such as 11434; 0 is none.
+    pub server_extra_port: u32,
+    /// Answer other machines of the local network too; needs an API key.
+    pub server_lan: bool,
+    /// Answer only requests with a known API key. Follows the keys: on with the first, off with the last.
+    pub server_needs_key: bool,
+    /// Web pages that may use the server: exact origins such as `https://app.example`, separated by spaces.
+    pub server_origins: String,
+    /// Further names under which this machine is reached, separated by spaces.
+    pub server_hosts: String,
+    /// How many requests of programs run at the same time, 1 to 64.
+    pub server_parallel: u32,
+    /// How many more may wait, 0 to 10,000.
+    pub server_queue: u32,
+    /// How long a request may wait and run, in minutes, 1 to 1,440.
+    pub server_timeout_minutes: u32,
 }
 
 impl Default for Settings {
@@ -110,6 +130,16 @@ impl Default for Settings {
             preload_model: true,
             read_ahead: true,
             keep_chats_ready: true,
+            server: true,
+            server_port: 8100,
+            server_extra_port: 0,
+            server_lan: false,
+            server_needs_key: false,
+            server_origins: String::new(),
+            server_hosts: String::new(),
+            server_parallel: 4,
+            server_queue: 10,
+            server_timeout_minutes: 30,
         }
     }
 }
@@ -135,6 +165,16 @@ pub enum SettingChange {
     PreloadModel(bool),
     ReadAhead(bool),
     KeepChatsReady(bool),
+    Server(bool),
+    ServerPort(u32),
+    ServerExtraPort(u32),
+    ServerLan(bool),
+    ServerNeedsKey(bool),
+    ServerOrigins(String),
+    ServerHosts(String),
+    ServerParallel(u32),
+    ServerQueue(u32),
+    ServerTimeoutMinutes(u32),
 }
 
 /// Names one setting.
@@ -158,10 +198,20 @@ pub enum SettingKey {
     PreloadModel,
     ReadAhead,
     KeepChatsReady,
+    Server,
+    ServerPort,
+    ServerExtraPort,
+    ServerLan,
+    ServerNeedsKey,
+    ServerOrigins,
+    ServerHosts,
+    ServerParallel,
+    ServerQueue,
+    ServerTimeoutMinutes,
 }
 
 impl SettingKey {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 26] = [
         Self::LaunchAtLogin,
         Self::ShowInMenuBar,
         Self::ShowInDock,
@@ -178,6 +228,16 @@ impl SettingKey {
         Self::PreloadModel,
         Self::ReadAhead,
         Self::KeepChatsReady,
+        Self::Server,
+        Self::ServerPort,
+        Self::ServerExtraPort,
+        Self::ServerLan,
+        Self::ServerNeedsKey,
+        Self::ServerOrigins,
+        Self::ServerHosts,
+        Self::ServerParallel,
+        Self::ServerQueue,
+        Self::ServerTimeoutMinutes,
     ];
 
     /// Section and key in the file.
@@ -199,6 +259,16 @@ impl SettingKey {
             Self::PreloadModel => ("generation", "preload_model"),
             Self::ReadAhead => ("generation", "read_ahead"),
             Self::KeepChatsReady => ("privacy", "keep_chats_ready"),
+            Self::Server => ("server", "on"),
+            Self::ServerPort => ("server", "port"),
+            Self::ServerExtraPort => ("server", "extra_port"),
+            Self::ServerLan => ("server", "lan"),
+            Self::ServerNeedsKey => ("server", "needs_key"),
+            Self::ServerOrigins => ("server", "origins"),
+            Self::ServerHosts => ("server", "hosts"),
+            Self::ServerParallel => ("server", "parallel"),
+            Self::ServerQueue => ("server", "queue"),
+            Self::ServerTimeoutMinutes => ("server", "timeout_minutes"),
         }
     }
 
@@ -221,6 +291,16 @@ impl SettingKey {
             Self::PreloadModel => SettingChange::PreloadModel(flag(value)?),
             Self::ReadAhead => SettingChange::ReadAhead(flag(value)?),
             Self::KeepChatsReady => SettingChange::KeepChatsReady(flag(value)?),
+            Self::Server => SettingChange::Server(flag(value)?),
+            Self::ServerPort => SettingChange::ServerPort(whole(value)?),
+            Self::ServerExtraPort => SettingChange::ServerExtraPort(whole(value)?),
+            Self::ServerLan => SettingChange::ServerLan(flag(value)?),
+            Self::ServerNeedsKey => SettingChange::ServerNeedsKey(flag(value)?),
+            Self::ServerOrigins => SettingChange::ServerOrigins(text(value)?),
+            Self::ServerHosts => SettingChange::ServerHosts(text(value)?),
+            Self::ServerParallel => SettingChange::ServerParallel(whole(value)?),
+            Self::ServerQueue => SettingChange::ServerQueue(whole(value)?),
+            Self::ServerTimeoutMinutes => SettingChange::ServerTimeoutMinutes(whole(value)?),
         })
     }
 }
@@ -250,6 +330,16 @@ impl Settings {
             SettingChange::PreloadModel(value) => self.preload_model = *value,
             SettingChange::ReadAhead(value) => self.read_ahead = *value,
             SettingChange::KeepChatsReady(value) => self.keep_chats_ready = *value,
+            SettingChange::Server(value) => self.server = *value,
+            SettingChange::ServerPort(value) => self.server_port = *value,
+            SettingChange::ServerExtraPort(value) => self.server_extra_port = *value,
+            SettingChange::ServerLan(value) => self.server_lan = *value,
+            SettingChange::ServerNeedsKey(value) => self.server_needs_key = *value,
+            SettingChange::ServerOrigins(value) => self.server_origins.clone_from(value),
+            SettingChange::ServerHosts(value) => self.server_hosts.clone_from(value),
+            SettingChange::ServerParallel(value) => self.server_parallel = *value,
+            SettingChange::ServerQueue(value) => self.server_queue = *value,
+            SettingChange::ServerTimeoutMinutes(value) => self.server_timeout_minutes = *value,
         }
     }
 
@@ -272,6 +362,18 @@ impl Settings {
             SettingKey::PreloadModel => SettingChange::PreloadModel(self.preload_model),
             SettingKey::ReadAhead => SettingChange::ReadAhead(self.read_ahead),
             SettingKey::KeepChatsReady => SettingChange::KeepChatsReady(self.keep_chats_ready),
+            SettingKey::Server => SettingChange::Server(self.server),
+            SettingKey::ServerPort => SettingChange::ServerPort(self.server_port),
+            SettingKey::ServerExtraPort => SettingChange::ServerExtraPort(self.server_extra_port),
+            SettingKey::ServerLan => SettingChange::ServerLan(self.server_lan),
+            SettingKey::ServerNeedsKey => SettingChange::ServerNeedsKey(self.server_needs_key),
+            SettingKey::ServerOrigins => SettingChange::ServerOrigins(self.server_origins.clone()),
+            SettingKey::ServerHosts => SettingChange::ServerHosts(self.server_hosts.clone()),
+            SettingKey::ServerParallel => SettingChange::ServerParallel(self.server_parallel),
+            SettingKey::ServerQueue => SettingChange::ServerQueue(self.server_queue),
+            SettingKey::ServerTimeoutMinutes => {
+                SettingChange::ServerTimeoutMinutes(self.server_timeout_minutes)
+            }
         }
     }
 }
@@ -295,6 +397,16 @@ impl SettingChange {
             Self::PreloadModel(_) => SettingKey::PreloadModel,
             Self::ReadAhead(_) => SettingKey::ReadAhead,
             Self::KeepChatsReady(_) => SettingKey::KeepChatsReady,
+            Self::Server(_) => SettingKey::Server,
+            Self::ServerPort(_) => SettingKey::ServerPort,
+            Self::ServerExtraPort(_) => SettingKey::ServerExtraPort,
+            Self::ServerLan(_) => SettingKey::ServerLan,
+            Self::ServerNeedsKey(_) => SettingKey::ServerNeedsKey,
+            Self::ServerOrigins(_) => SettingKey::ServerOrigins,
+            Self::ServerHosts(_) => SettingKey::ServerHosts,
+            Self::ServerParallel(_) => SettingKey::ServerParallel,
+            Self::ServerQueue(_) => SettingKey::ServerQueue,
+            Self::ServerTimeoutMinutes(_) => SettingKey::ServerTimeoutMinutes,
         }
     }
 
@@ -306,16 +418,26 @@ impl SettingChange {
             | Self::ShowInDock(value)
             | Self::PreloadModel(value)
             | Self::ReadAhead(value)
-            | Self::KeepChatsReady(value) => SettingValue::Bool(*value),
-            Self::Shortcut(value) | Self::Model(value) | Self::SystemPrompt(value) => {
-                SettingValue::Text(value.clone())
-            }
+            | Self::KeepChatsReady(value)
+            | Self::Server(value)
+            | Self::ServerLan(value)
+            | Self::ServerNeedsKey(value) => SettingValue::Bool(*value),
+            Self::Shortcut(value)
+            | Self::Model(value)
+            | Self::SystemPrompt(value)
+            | Self::ServerOrigins(value)
+            | Self::ServerHosts(value) => SettingValue::Text(value.clone()),
             Self::SendKey(value) => SettingValue::Text(value.word().to_owned()),
             Self::Theme(value) => SettingValue::Text(value.word().to_owned()),
             Self::TextSize(value) => SettingValue::Text(value.word().to_owned()),
             Self::Language(value) => SettingValue::Text(value.word().to_owned()),
             Self::Temperature(value) | Self::TopP(value) => SettingValue::Float(*value),
-            Self::MaxTokens(value) => SettingValue::Integer(i64::from(*value)),
+            Self::MaxTokens(value)
+            | Self::ServerPort(value)
+            | Self::ServerExtraPort(value)
+            | Self::ServerParallel(value)
+            | Self::ServerQueue(value)
+            | Self::ServerTimeoutMinutes(value) => SettingValue::Integer(i64::from(*value)),
         }
     }
 
@@ -333,6 +455,14 @@ impl SettingChange {
             Self::Temperature(value) => range(*value, 0.0, 2.0),
             Self::TopP(value) => range(*value, 0.0, 1.0),
             Self::MaxTokens(value) => range(f64::from(*value), 1.0, f64::from(MAX_ANSWER_TOKENS)),
+            Self::ServerPort(value) => range(f64::from(*value), 1024.0, 65_535.0),
+            Self::ServerExtraPort(0) => Ok(()),
+            Self::ServerExtraPort(value) => range(f64::from(*value), 1024.0, 65_535.0),
+            Self::ServerParallel(value) => range(f64::from(*value), 1.0, 64.0),
+            Self::ServerQueue(value) => range(f64::from(*value), 0.0, 10_000.0),
+            Self::ServerTimeoutMinutes(value) => range(f64::from(*value), 1.0, 1440.0),
+            Self::ServerOrigins(value) => crate::server::check_origins(value),
+            Self::ServerHosts(value) => crate::server::check_hosts(value),
             Self::Model(value) if value.trim().is_empty() => Err("a model must be named".into()),
             Self::Model(value) | Self::Shortcut(value) | Self::SystemPrompt(value)
                 if value.len() > MAX_TEXT_BYTES =>

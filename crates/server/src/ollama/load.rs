@@ -61,6 +61,7 @@ async fn touch(
         model,
         request,
         keep_alive,
+        caching: false,
     };
     begin(state, ask).await?.whole().await?;
     Ok(())
