@@ -4,6 +4,7 @@
 mod chats;
 pub mod names;
 mod program;
+mod server;
 mod settings;
 
 use specta_typescript::Typescript;
@@ -42,6 +43,11 @@ pub fn commands() -> Builder<Wry> {
             chats::export_chats,
             chats::delete_all_chats,
             chats::clear_kept_chats,
+            server::server_status,
+            server::list_requests,
+            server::list_api_keys,
+            server::create_api_key,
+            server::revoke_api_key,
             program::open_link,
             program::show_main_window,
             program::hide_window,

@@ -42,6 +42,7 @@ pub fn run() -> ExitCode {
     tauri::async_runtime::set(runtime.handle().clone());
     let _entered = runtime.enter();
     let app = App::open(options);
+    app.open_keys(hearth_app::keys::secrets(&env));
     let shell = Shell::new(app);
     if let Some(message) = log_notice {
         shell.notice("log", message);
@@ -254,9 +255,9 @@ pub fn quit(handle: &AppHandle) {
         return;
     }
     let handle = handle.clone();
-    let app = shell.app.clone();
+    let ended = shell.shut_down();
     tauri::async_runtime::spawn(async move {
-        app.shut_down().await;
+        ended.await;
         handle.exit(0);
     });
 }
@@ -265,7 +266,6 @@ pub fn quit(handle: &AppHandle) {
 fn shut_down(handle: &AppHandle) {
     let shell = handle.state::<Shell>();
     if !shell.quitting.swap(true, Ordering::Relaxed) {
-        let app = shell.app.clone();
-        tauri::async_runtime::block_on(async move { app.shut_down().await });
+        tauri::async_runtime::block_on(shell.shut_down());
     }
 }

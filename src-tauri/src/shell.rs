@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use hearth_app::App;
+use hearth_server::Follow;
 use serde::Serialize;
 
 /// A part that is missing or degraded, for the log and the settings screen.
@@ -17,6 +18,8 @@ pub struct PartNotice {
 /// Managed by Tauri; commands get it as `State`.
 pub struct Shell {
     pub app: Arc<App>,
+    /// Taken when the program ends.
+    server: Mutex<Option<Follow>>,
     notices: Mutex<Vec<PartNotice>>,
     pub has_tray: AtomicBool,
     /// The popover stays open when it loses focus.
@@ -30,12 +33,25 @@ pub struct Shell {
 impl Shell {
     pub fn new(app: Arc<App>) -> Self {
         Self {
+            server: Mutex::new(Some(Follow::start(Arc::clone(&app)))),
             app,
             notices: Mutex::default(),
             has_tray: AtomicBool::new(false),
             pinned: AtomicBool::new(false),
             popover_hidden_at: Mutex::default(),
             quitting: AtomicBool::new(false),
+        }
+    }
+
+    /// Takes no more requests of programs, then stores what is being written and ends the engines.
+    pub fn shut_down(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+        let (server, app) = (server.take(), Arc::clone(&self.app));
+        async move {
+            if let Some(server) = server {
+                server.stop().await;
+            }
+            app.shut_down().await;
         }
     }
 

@@ -73,6 +73,8 @@ fn capabilities_grant_our_commands_and_the_event_only() {
         "allow-delete-all-chats",
         "allow-export-chats",
         "allow-open-folder",
+        "allow-create-api-key",
+        "allow-revoke-api-key",
     ] {
         assert!(
             !popover.contains(forbidden),

@@ -147,3 +147,63 @@ fn ctrl_c_ends_with_130() {
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(answer["finish_reason"], "cancelled");
 }
+
+/// `hearth serve` on the fake engine, until it is told to end.
+struct Served {
+    child: std::process::Child,
+    home: tempfile::TempDir,
+}
+
+impl Served {
+    fn start() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut child = Command::new(hearth())
+            .args(["serve", "--json", "--port", "18100"])
+            .env("HEARTH_HOME", home.path())
+            .env("HEARTH_ENGINE", "fake")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let stdout = child.stdout.take().unwrap();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line).unwrap();
+        let status: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(status["running"], true, "{status}");
+        Self { child, home }
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_raw(self.child.id() as i32).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+}
+
+#[test]
+fn serve_is_found_by_the_other_commands_and_ends_cleanly() {
+    let mut served = Served::start();
+    let home = served.home.path().to_owned();
+    let file = home.join("data/server.json");
+    assert!(file.exists());
+
+    let output = run(&home, &["ps", "--json"], None);
+    assert!(output.status.success(), "{output:?}");
+    let loaded: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(loaded["models"], serde_json::json!([]));
+    assert!(run(&home, &["stop"], None).status.success());
+    let output = run(&home, &["stop", "no such/model"], None);
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).contains("no such/model"), "{output:?}");
+    let output = run(&home, &["serve"], None);
+    assert!(
+        text(&output.stderr).contains("already serving"),
+        "{output:?}"
+    );
+
+    served.signal(rustix::process::Signal::INT);
+    assert_eq!(served.child.wait().unwrap().code(), Some(0));
+    assert!(!file.exists());
+    let output = run(&home, &["ps"], None);
+    assert!(text(&output.stderr).contains("not running"), "{output:?}");
+}

@@ -12,9 +12,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
+use crate::env::Env;
 use crate::error::{Code, Error, Result};
 use crate::settings::{SettingChange, SettingsStore};
 
+/// Name of Hearth in the system's key store.
+const SERVICE: &str = "app.hearth.desktop";
 /// What every key begins with, so that scanners for leaked secrets know it.
 const PREFIX: &str = "hearth-";
 const KEY_BYTES: usize = 32;
@@ -22,6 +25,15 @@ const MAX_KEYS: usize = 100;
 const MAX_NAME_BYTES: usize = 200;
 /// The time of the last use is written to the key store no more often than this.
 const USE_GRAIN_MS: i64 = 60 * 60 * 1000;
+
+/// Where secrets are kept: in the user's key store, but in memory when the model is a fake, which is for tests of the window.
+pub fn secrets(env: &Env) -> Arc<dyn Secrets> {
+    if env.fake_engine {
+        Arc::<MemorySecrets>::default()
+    } else {
+        Arc::new(Keychain::new(SERVICE))
+    }
+}
 
 /// What a key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

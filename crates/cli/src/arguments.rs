@@ -20,6 +20,25 @@ pub(crate) enum Command {
     /// List the models on this machine.
     #[command(visible_alias = "ls")]
     List,
+    /// Answer other programs over HTTP until Ctrl+C.
+    Serve(Serve),
+    /// List what the running Hearth has loaded.
+    Ps,
+    /// Unload a model of the running Hearth, or all.
+    Stop {
+        /// Name of the model, as `hearth ps` prints it.
+        model: Option<String>,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Serve {
+    /// First port that is tried [default: the one in the settings].
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+    /// Answer other machines of the local network too; needs an API key.
+    #[arg(long)]
+    pub(crate) lan: bool,
 }
 
 #[derive(Debug, Clone, Args)]

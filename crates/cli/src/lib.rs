@@ -2,9 +2,12 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // Printing is what this crate is for.
 
 mod arguments;
+mod client;
 mod exit;
 mod list;
+mod remote;
 mod run;
+mod serve;
 
 use std::process::ExitCode;
 
@@ -39,6 +42,9 @@ fn start(arguments: Arguments) -> Result<ExitCode> {
         let result = match arguments.command {
             Command::Run(run) => run::run(&app, &run, arguments.json).await,
             Command::List => list::run(&app, arguments.json).await,
+            Command::Serve(serve) => serve::serve(&app, &env, &serve, arguments.json).await,
+            Command::Ps => serve::list(&app, arguments.json).await,
+            Command::Stop { model } => serve::stop(&app, model.as_deref()).await,
         };
         app.shut_down().await;
         result

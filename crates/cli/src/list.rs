@@ -58,7 +58,7 @@ fn row(model: &ModelSummary, name_width: usize) -> String {
 }
 
 /// Decimal units, as macOS and disk makers count.
-fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     match bytes {
         0..1_000_000 => format!("{} kB", bytes / 1000),
         1_000_000..1_000_000_000 => format!("{} MB", bytes / 1_000_000),

@@ -8,7 +8,9 @@ use hearth_app::{App, Code, Error, Result};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::arguments::Run;
+use crate::client::Client;
 use crate::exit::INTERRUPTED;
+use crate::remote::{Piece, Remote};
 
 const HELP: &str =
     "Type a message and press Enter. A line with only \"\"\" begins and ends a longer one.
@@ -28,8 +30,12 @@ struct Answer {
 pub(crate) async fn run(app: &App, run: &Run, json: bool) -> Result<ExitCode> {
     let settings = app.settings().get();
     let model = run.model.clone().unwrap_or_else(|| settings.model.clone());
-    // Loading goes on in the child while the input is read.
-    app.inference().prepare(&model).await?;
+    // A running Hearth has the model loaded, or loads it for everybody.
+    let server = Client::find(app.paths()).await;
+    if server.is_none() {
+        // Loading goes on in the child while the input is read.
+        app.inference().prepare(&model).await?;
+    }
     let stdin = std::io::stdin();
     let piped = if stdin.is_terminal() || (run.prompt.is_some() && !has_input()) {
         None
@@ -47,6 +53,7 @@ pub(crate) async fn run(app: &App, run: &Run, json: bool) -> Result<ExitCode> {
     let mut talk = Talk {
         app,
         run,
+        server,
         model,
         messages: Vec::new(),
         conversation: None,
@@ -98,6 +105,8 @@ fn read_all(stdin: &std::io::Stdin) -> Result<String> {
 struct Talk<'a> {
     app: &'a App,
     run: &'a Run,
+    /// A running Hearth that answers instead.
+    server: Option<Client>,
     model: String,
     messages: Vec<Message>,
     /// For [`Request::conversation`].
@@ -199,6 +208,16 @@ impl Talk<'_> {
 
     /// Asks and, when `print` is set, prints the answer as it comes. Ctrl+C stops it.
     async fn ask(&self, print: bool) -> Result<Answer> {
+        if let Some(server) = &self.server {
+            let remote = Remote::start(server, &self.model, &self.request()).await?;
+            if let Some(remote) = remote {
+                return ask_server(remote, print).await;
+            }
+        }
+        self.ask_here(print).await
+    }
+
+    async fn ask_here(&self, print: bool) -> Result<Answer> {
         let mut started = self
             .app
             .inference()
@@ -221,12 +240,9 @@ impl Talk<'_> {
                     ..
                 }) => eprintln!("{notice}"),
                 Some(Event::Text { text, .. }) => {
-                    if print {
-                        print!("{text}");
-                        // A closed pipe (`| head`) ends the work.
-                        if std::io::stdout().flush().is_err() {
-                            started.generation.cancel.cancel();
-                        }
+                    // A closed pipe (`| head`) ends the work.
+                    if print && !shown(&text) {
+                        started.generation.cancel.cancel();
                     }
                     answer.push_str(&text);
                 }
@@ -269,6 +285,42 @@ impl Talk<'_> {
             summary.ttft_ms, summary.tokens, summary.prompt_tokens, summary.cached_tokens
         );
     }
+}
+
+/// The answer of a running Hearth. Going away ends the work there.
+async fn ask_server(mut remote: Remote, print: bool) -> Result<Answer> {
+    let mut text = String::new();
+    let mut interrupted = false;
+    loop {
+        let piece = tokio::select! {
+            piece = remote.next() => piece?,
+            _ = tokio::signal::ctrl_c() => {
+                interrupted = true;
+                Piece::End
+            }
+        };
+        match piece {
+            Piece::Text(more) => {
+                text.push_str(&more);
+                if print && !shown(&more) {
+                    interrupted = true;
+                    break;
+                }
+            }
+            Piece::End => break,
+        }
+    }
+    Ok(Answer {
+        summary: remote.summary(interrupted),
+        text,
+        interrupted,
+    })
+}
+
+/// Prints a piece; false when nobody reads any more.
+fn shown(text: &str) -> bool {
+    print!("{text}");
+    std::io::stdout().flush().is_ok()
 }
 
 fn prompt_mark(mark: &str) {

@@ -37,6 +37,13 @@ export const commands = {
 	deleteAllChats: () => __TAURI_INVOKE<number>("delete_all_chats"),
 	/**  Removes what models keep of chats on disk. */
 	clearKeptChats: () => __TAURI_INVOKE<Freed>("clear_kept_chats"),
+	serverStatus: () => __TAURI_INVOKE<ServerStatus>("server_status"),
+	/**  The last requests, the oldest first; a view asks again while it is open. */
+	listRequests: () => __TAURI_INVOKE<RequestEntry[]>("list_requests"),
+	listApiKeys: () => __TAURI_INVOKE<ApiKey[]>("list_api_keys"),
+	/**  The only time that a key can be seen. */
+	createApiKey: (name: string, scopes: Scope[]) => __TAURI_INVOKE<NewApiKey>("create_api_key", { name, scopes }),
+	revokeApiKey: (id: string) => __TAURI_INVOKE<null>("revoke_api_key", { id }),
 	/**  Opens a link in the user's browser. The view has shown the whole address and asked. */
 	openLink: (url: string) => __TAURI_INVOKE<null>("open_link", { url }),
 	showMainWindow: (chatId: string | null, section: Section | null) => __TAURI_INVOKE<null>("show_main_window", { chatId, section }),
@@ -58,10 +65,23 @@ export type AnswerStats = {
 	finishReason: FinishReason | null,
 };
 
+/**  A key as it is listed. */
+export type ApiKey = {
+	id: string,
+	name: string,
+	scopes: Scope[],
+	/**  Unix milliseconds. */
+	createdAtMs: number,
+	/**  Unix milliseconds, to the hour after a restart. */
+	lastUsedAtMs: number | null,
+};
+
 /**  Something changed that a view shows. */
 export type AppEvent = { type: "chats_changed" } | { type: "settings_changed" } | 
 /**  A model was loaded, unloaded or pinned. */
-{ type: "loaded_models_changed" } | { type: "new_chat" } | { type: "show_section"; section: Section; chatId: string | null };
+{ type: "loaded_models_changed" } | 
+/**  The server listens, or does not any more, or elsewhere. */
+{ type: "server_changed" } | { type: "new_chat" } | { type: "show_section"; section: Section; chatId: string | null };
 
 /**  What Hearth is and where its files lie. */
 export type AppInfo = {
@@ -204,6 +224,13 @@ export type ModelSummary = {
 	problem: IpcError | null,
 };
 
+/**  A new key, the only time that it can be seen. */
+export type NewApiKey = {
+	key: ApiKey,
+	/**  What a client sends. */
+	secret: string,
+};
+
 /**  A part that is missing or degraded, for the log and the settings screen. */
 export type PartNotice = {
 	part: string,
@@ -212,8 +239,32 @@ export type PartNotice = {
 
 export type Platform = "macos" | "linux";
 
+/**  One request that was answered. What was asked and answered is not in it. */
+export type RequestEntry = {
+	/**  Counts up, so that a view can tell new ones. */
+	id: number,
+	/**  When it came in, in Unix milliseconds. */
+	atMs: number,
+	method: string,
+	/**  Without the query. */
+	path: string,
+	status: number,
+	/**  Until the last byte was handed over, in milliseconds. */
+	tookMs: number,
+	model: string | null,
+};
+
 /**  Who wrote a message. */
 export type Role = "user" | "assistant";
+
+/**  What a key may do. */
+export type Scope = 
+/**  Ask models, and see which there are. */
+"inference" | 
+/**  Fetch, delete, load and unload models. */
+"models" | 
+/**  All of that, and figures about the server. */
+"admin";
 
 /**  A part of the main window. */
 export type Section = "chats" | "settings";
@@ -228,11 +279,24 @@ export type SendReceipt = {
 	assistant: Message,
 };
 
+/**  What the server does now. */
+export type ServerStatus = {
+	running: boolean,
+	/**  Addresses it is reached at from this machine, such as `http://127.0.0.1:8100`. */
+	addresses: string[],
+	/**  Addresses it is reached at from the local network; empty unless that is on. */
+	lanAddresses: string[],
+	port: number | null,
+	extraPort: number | null,
+	/**  Why it does not listen, or not where it should: who holds the port, what is missing. */
+	notice: string | null,
+};
+
 /**  A new value for one setting. */
-export type SettingChange = { key: "launch_at_login"; value: boolean } | { key: "show_in_menu_bar"; value: boolean } | { key: "show_in_dock"; value: boolean } | { key: "shortcut"; value: string } | { key: "send_key"; value: SendKey } | { key: "theme"; value: Theme } | { key: "text_size"; value: TextSize } | { key: "language"; value: Language } | { key: "model"; value: string } | { key: "system_prompt"; value: string } | { key: "temperature"; value: number } | { key: "top_p"; value: number } | { key: "max_tokens"; value: number } | { key: "preload_model"; value: boolean } | { key: "read_ahead"; value: boolean } | { key: "keep_chats_ready"; value: boolean };
+export type SettingChange = { key: "launch_at_login"; value: boolean } | { key: "show_in_menu_bar"; value: boolean } | { key: "show_in_dock"; value: boolean } | { key: "shortcut"; value: string } | { key: "send_key"; value: SendKey } | { key: "theme"; value: Theme } | { key: "text_size"; value: TextSize } | { key: "language"; value: Language } | { key: "model"; value: string } | { key: "system_prompt"; value: string } | { key: "temperature"; value: number } | { key: "top_p"; value: number } | { key: "max_tokens"; value: number } | { key: "preload_model"; value: boolean } | { key: "read_ahead"; value: boolean } | { key: "keep_chats_ready"; value: boolean } | { key: "server"; value: boolean } | { key: "server_port"; value: number } | { key: "server_extra_port"; value: number } | { key: "server_lan"; value: boolean } | { key: "server_needs_key"; value: boolean } | { key: "server_origins"; value: string } | { key: "server_hosts"; value: string } | { key: "server_parallel"; value: number } | { key: "server_queue"; value: number } | { key: "server_timeout_minutes"; value: number };
 
 /**  Names one setting. */
-export type SettingKey = "launch_at_login" | "show_in_menu_bar" | "show_in_dock" | "shortcut" | "send_key" | "theme" | "text_size" | "language" | "model" | "system_prompt" | "temperature" | "top_p" | "max_tokens" | "preload_model" | "read_ahead" | "keep_chats_ready";
+export type SettingKey = "launch_at_login" | "show_in_menu_bar" | "show_in_dock" | "shortcut" | "send_key" | "theme" | "text_size" | "language" | "model" | "system_prompt" | "temperature" | "top_p" | "max_tokens" | "preload_model" | "read_ahead" | "keep_chats_ready" | "server" | "server_port" | "server_extra_port" | "server_lan" | "server_needs_key" | "server_origins" | "server_hosts" | "server_parallel" | "server_queue" | "server_timeout_minutes";
 
 /**  All settings in force. */
 export type Settings = {
@@ -268,6 +332,26 @@ export type Settings = {
 	readAhead: boolean,
 	/**  Keep on disk what the model has read of a chat. */
 	keepChatsReady: boolean,
+	/**  Answer programs on this machine over HTTP. */
+	server: boolean,
+	/**  Port of the server, 1024 to 65,535; when it is taken, one of the next is used. */
+	serverPort: number,
+	/**  Second port, for programs that know only another product's, such as 11434; 0 is none. */
+	serverExtraPort: number,
+	/**  Answer other machines of the local network too; needs an API key. */
+	serverLan: boolean,
+	/**  Answer only requests with a known API key. Follows the keys: on with the first, off with the last. */
+	serverNeedsKey: boolean,
+	/**  Web pages that may use the server: exact origins such as `https://app.example`, separated by spaces. */
+	serverOrigins: string,
+	/**  Further names under which this machine is reached, separated by spaces. */
+	serverHosts: string,
+	/**  How many requests of programs run at the same time, 1 to 64. */
+	serverParallel: number,
+	/**  How many more may wait, 0 to 10,000. */
+	serverQueue: number,
+	/**  How long a request may wait and run, in minutes, 1 to 1,440. */
+	serverTimeoutMinutes: number,
 };
 
 /**  What the settings screen shows. */
