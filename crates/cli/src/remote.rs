@@ -120,6 +120,7 @@ impl Remote {
         let first = self.first.unwrap_or_else(Instant::now);
         let ttft_ms = (first - self.asked).as_secs_f64() * 1000.0;
         Summary {
+            stop: None,
             reason: if interrupted {
                 FinishReason::Cancelled
             } else {
