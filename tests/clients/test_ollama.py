@@ -26,12 +26,12 @@ def client(hearth):
 
 def test_list_show_and_ps(client, hearth):
     names = [model.model for model in client.list().models]
-    assert hearth.chat in names
+    assert hearth.chat + ":latest" in names
     shown = client.show(hearth.chat)
     assert "completion" in shown.capabilities and shown.modelinfo["general.architecture"] == "llama"
     client.chat(hearth.chat, QUESTION, options={"num_predict": 1})
     running = client.ps().models
-    assert hearth.chat in [model.model for model in running]
+    assert hearth.chat + ":latest" in [model.model for model in running]
     assert running[0].expires_at is not None and running[0].context_length > 0
 
 
@@ -61,7 +61,7 @@ def test_load_and_unload(client, hearth):
     assert client.generate(hearth.chat, "").done_reason == "load"
     assert client.generate(hearth.chat, "", keep_alive=0).done_reason == "unload"
     deadline = time.monotonic() + 10
-    while hearth.chat in [model.model for model in client.ps().models]:
+    while hearth.chat + ":latest" in [model.model for model in client.ps().models]:
         assert time.monotonic() < deadline, "the model stays"
         time.sleep(0.1)
 

@@ -82,7 +82,7 @@ test('openai: cancel', async () => {
 
 test('ollama: list and show', async () => {
   const { models } = await ollama.list()
-  assert.ok(models.some((entry) => entry.model === model))
+  assert.ok(models.some((entry) => entry.model === `${model}:latest`))
   assert.ok((await ollama.show({ model })).capabilities.includes('completion'))
 })
 
