@@ -1,5 +1,7 @@
 //! Which model answers, and what it does now. Every door (window, command, HTTP) joins here.
 
+mod cache;
+mod encode;
 mod engines;
 mod footprint;
 mod registry;
@@ -10,10 +12,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hearth_engine::{Generation, Limits, LoadSpec, Request, State};
+use hearth_engine::{Generation, Limits, LoadSpec, Purpose, Request, State};
 use serde::Serialize;
 use tokio::time::Instant;
 
+pub use self::cache::CacheCounts;
+use self::cache::{Answers, Caches};
+pub use self::encode::Encoded;
 pub use self::engines::{ChildEngines, Engines, FakeEngines};
 pub use self::registry::KeepAlive;
 use self::registry::{Model, Registry, Row};
@@ -81,6 +86,7 @@ pub struct Inference {
     models: Arc<Models>,
     registry: Registry,
     states: States,
+    caches: Caches,
     decode_threads: u32,
 }
 
@@ -103,6 +109,7 @@ impl Inference {
             models,
             registry: Registry::start(engines, Space::of_memory(machine.memory_bytes), events),
             states: States::default(),
+            caches: Caches::default(),
             decode_threads: machine.decode_threads(),
         }
     }
@@ -124,6 +131,43 @@ impl Inference {
         self.registry
             .generate(model, request, Some(keep_alive))
             .await
+    }
+
+    /// Like [`Inference::generate`], and an answer that is not left to chance (temperature 0, or a seed) and was given before is given
+    /// again without computing it.
+    pub async fn generate_once(
+        &self,
+        model: &str,
+        request: Request,
+        keep_alive: Option<KeepAlive>,
+    ) -> Result<Started> {
+        let model = self.find(model).await?;
+        let key = Answers::key(model.fingerprint.as_deref(), &request);
+        let Some(key) = key.filter(|_| self.caches.is_enabled()) else {
+            return self.registry.generate(model, request, keep_alive).await;
+        };
+        if let Some(generation) = self.caches.answers.play(&key) {
+            let loaded = self.row(&model.name).and_then(|row| row.state);
+            let unloaded = || tokio::sync::watch::channel(State::ShutDown).1;
+            return Ok(Started {
+                model: model.name.clone(),
+                state: loaded.unwrap_or_else(unloaded),
+                generation,
+            });
+        }
+        let mut started = self.registry.generate(model, request, keep_alive).await?;
+        started.generation = self.caches.answers.record(key, started.generation);
+        Ok(started)
+    }
+
+    /// Switches the caches of answers and vectors on (as they are at the start) or off; off forgets what they hold.
+    pub fn keep_results(&self, enabled: bool) {
+        self.caches.enable(enabled);
+    }
+
+    /// How often answers and vectors (in this order) were found instead of computed.
+    pub fn cache_counts(&self) -> (CacheCounts, CacheCounts) {
+        (self.caches.answers.counts(), self.caches.vectors.counts())
     }
 
     /// Starts a generation only if the named model is loaded and ready; `None` when it is not.
@@ -233,22 +277,39 @@ impl Inference {
             .map_or_else(|| model.to_owned(), |row| row.model.name.clone())
     }
 
-    /// A model that may be given to the engine. One that is loaded is not looked for on the disk again.
+    /// A model that may be given to the engine for chat.
     async fn find(&self, name: &str) -> Result<Arc<Model>> {
+        self.find_as(name, Purpose::Generate).await
+    }
+
+    /// A model that may be given to the engine. One that is loaded is not looked for on the disk again.
+    async fn find_as(&self, name: &str, purpose: Purpose) -> Result<Arc<Model>> {
         let loaded = self.registry.rows().into_iter();
-        let mut loaded = loaded.filter(|row| row.model.name == name && is_usable(row));
+        let mut loaded = loaded.filter(|row| {
+            row.model.name == name && row.model.spec.purpose == purpose && is_usable(row)
+        });
         if let Some(row) = loaded.next() {
             return Ok(row.model);
         }
         // Nothing reaches the engine that has not been validated.
-        let file = self.models.find_for_chat(name).await?;
+        let file = match purpose {
+            Purpose::Generate => self.models.find_for_chat(name).await?,
+            other => self.models.find_for_encoding(name, other).await?,
+        };
         let mut spec = LoadSpec::new(&file.path);
+        spec.purpose = purpose;
         spec.threads = Some(self.decode_threads);
-        if let Some(folder) = self.states.folder() {
-            spec.state = Some(states::spec(folder, self.models.fingerprint(&file).await?));
+        let fingerprint = self.models.fingerprint(&file).await?;
+        if let Some(folder) = self
+            .states
+            .folder()
+            .filter(|_| purpose == Purpose::Generate)
+        {
+            spec.state = Some(states::spec(folder, fingerprint.clone()));
         }
         Ok(Arc::new(Model {
             bytes: footprint::bytes(file.size_bytes, &file.header, &spec),
+            fingerprint: Some(fingerprint),
             name: file.name,
             spec,
         }))

@@ -5,6 +5,7 @@ mod details;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use hearth_engine as engine;
 use hearth_models::{Header, Library, ModelFile, Purpose, Source};
 use serde::Serialize;
 
@@ -162,18 +163,33 @@ impl Models {
 
     /// A model that may be given to the engine for chat.
     pub(crate) async fn find_for_chat(&self, name: &str) -> Result<ValidModel> {
+        self.find_for(name, Purpose::Chat).await
+    }
+
+    /// A model that may be given to the engine for vectors or for scores.
+    pub(crate) async fn find_for_encoding(
+        &self,
+        name: &str,
+        purpose: engine::Purpose,
+    ) -> Result<ValidModel> {
+        let wanted = match purpose {
+            engine::Purpose::Generate => Purpose::Chat,
+            engine::Purpose::Embed => Purpose::Embed,
+            engine::Purpose::Rerank => Purpose::Rerank,
+        };
+        self.find_for(name, wanted).await
+    }
+
+    async fn find_for(&self, name: &str, wanted: Purpose) -> Result<ValidModel> {
         let (library, name) = (Arc::clone(&self.library), name.to_owned());
         let file = on_disk(move || Ok(details::resolve(&library, &name)?)).await?;
         let header = file.header?;
-        let cannot_chat = match header.purpose() {
-            Purpose::Chat => None,
-            Purpose::Embed => Some("turns texts into vectors"),
-            Purpose::Rerank => Some("scores documents"),
-        };
-        if let Some(purpose) = cannot_chat {
-            let message = format!("The model `{}` {purpose} and cannot chat.", file.name);
+        let does = header.purpose();
+        if does != wanted {
+            let (does, cannot) = (third_person(does), infinitive(wanted));
+            let message = format!("The model `{}` {does} and cannot {cannot}.", file.name);
             return Err(Error::new(Code::ModelUnsupported, message)
-                .hint("Choose a chat model; `hearth list` shows what each one is for."));
+                .hint("Choose another model; `hearth list` shows what each one is for."));
         }
         Ok(ValidModel {
             header,
@@ -190,6 +206,22 @@ async fn on_disk<T: Send + 'static>(
     tokio::task::spawn_blocking(work)
         .await
         .map_err(Error::internal)?
+}
+
+fn third_person(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Chat => "chats",
+        Purpose::Embed => "turns texts into vectors",
+        Purpose::Rerank => "scores documents",
+    }
+}
+
+fn infinitive(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Chat => "chat",
+        Purpose::Embed => "turn texts into vectors",
+        Purpose::Rerank => "score documents",
+    }
 }
 
 fn summary(file: ModelFile) -> ModelSummary {

@@ -186,7 +186,7 @@ pub struct Ranking {
 }
 
 /// Waits for the vectors. Dropping the future cancels the work.
-pub(crate) fn embeddings(generation: Generation) -> BoxFuture<'static, Result<Embeddings, Error>> {
+pub fn embeddings(generation: Generation) -> BoxFuture<'static, Result<Embeddings, Error>> {
     Box::pin(async move {
         let (vectors, tokens) = collect(generation).await?;
         Ok(Embeddings { vectors, tokens })
@@ -194,7 +194,7 @@ pub(crate) fn embeddings(generation: Generation) -> BoxFuture<'static, Result<Em
 }
 
 /// Waits for the scores. Dropping the future cancels the work.
-pub(crate) fn ranking(generation: Generation) -> BoxFuture<'static, Result<Ranking, Error>> {
+pub fn ranking(generation: Generation) -> BoxFuture<'static, Result<Ranking, Error>> {
     Box::pin(async move {
         let (rows, tokens) = collect(generation).await?;
         let scores = rows.into_iter().flatten().collect();

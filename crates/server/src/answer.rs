@@ -30,6 +30,8 @@ pub(crate) struct Ask {
     pub(crate) request: Request,
     /// How long the model stays loaded afterwards; `None` leaves it as it is.
     pub(crate) keep_alive: Option<KeepAlive>,
+    /// Whether an answer that was given before may be given again; see [`crate::caching`].
+    pub(crate) caching: bool,
 }
 
 /// A generation that has its slot: from here on the status is 200.
@@ -95,9 +97,10 @@ async fn try_begin(state: &ServerState, ask: Ask) -> Result<Answer, Refusal> {
     };
     request.validate()?;
     let inference = state.app.inference();
-    let started = match ask.keep_alive {
-        Some(time) => inference.generate_keeping(&ask.model, request, time).await,
-        None => inference.generate(&ask.model, request).await,
+    let started = match (ask.caching, ask.keep_alive) {
+        (true, time) => inference.generate_once(&ask.model, request, time).await,
+        (false, Some(time)) => inference.generate_keeping(&ask.model, request, time).await,
+        (false, None) => inference.generate(&ask.model, request).await,
     }?;
     let mut generation = started.generation;
     let first = generation.events.recv().await;
@@ -354,6 +357,7 @@ mod tests {
                 ..request
             },
             keep_alive: None,
+            caching: true,
         }
     }
 

@@ -5,6 +5,7 @@
 mod answer;
 mod anthropic;
 mod body;
+mod caching;
 mod gate;
 mod lenient;
 mod lm_studio;

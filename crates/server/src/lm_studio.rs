@@ -19,6 +19,7 @@ pub(crate) fn routes() -> Router<ServerState> {
         .route("/api/v0/models/{*id}", get(model))
         .route("/api/v0/chat/completions", post(openai::chat::create))
         .route("/api/v0/completions", post(openai::completions::create))
+        .route("/api/v0/embeddings", post(openai::embeddings::create))
 }
 
 /// The models that can be used.

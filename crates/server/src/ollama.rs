@@ -8,6 +8,7 @@
 mod chat;
 mod clock;
 mod conversation;
+mod embed;
 pub(crate) mod error;
 mod files;
 mod generate;
@@ -45,6 +46,8 @@ pub(crate) fn routes() -> Router<ServerState> {
         .route("/api/ps", get(models::ps))
         .route("/api/generate", post(generate::generate))
         .route("/api/chat", post(chat::chat))
+        .route("/api/embed", post(embed::create))
+        .route("/api/embeddings", post(embed::create_one))
         .route("/api/delete", delete(files::delete))
         .route("/api/copy", post(files::copy))
         .route("/api/pull", post(files::pull))

@@ -2,9 +2,11 @@
 
 pub(crate) mod chat;
 pub(crate) mod completions;
+pub(crate) mod embeddings;
 pub(crate) mod error;
 pub(crate) mod models;
 mod output;
+pub(crate) mod rerank;
 mod sampling;
 #[cfg(test)]
 mod tests;

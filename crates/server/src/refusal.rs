@@ -95,11 +95,21 @@ impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let (status, retry_after_s) = status(error.code);
         Self {
+            param: field(&error),
             hint: error.hint,
             retry_after_s,
             ..Self::new(status, error.code.name(), error.message)
         }
     }
+}
+
+/// The app's errors have no field of their own, but those about one begin with its name: "`inputs[1]` is empty."
+fn field(error: &Error) -> Option<String> {
+    if error.code != Code::InvalidInput {
+        return None;
+    }
+    let (field, _) = error.message.strip_prefix('`')?.split_once('`')?;
+    Some(field.to_owned())
 }
 
 /// The engine's own errors say more than what the app makes of them: the field, and whether it is starting again.

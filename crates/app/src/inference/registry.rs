@@ -11,6 +11,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hearth_engine::embed::Task as EncodeTask;
 use hearth_engine::{Limits, LoadSpec, Request};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -28,6 +29,16 @@ pub(super) struct Model {
     pub(super) spec: LoadSpec,
     /// Estimated memory, in bytes.
     pub(super) bytes: u64,
+    /// Names the weights: another file under the same name has another one. `None` when the file could not be read for it.
+    pub(super) fingerprint: Option<String>,
+}
+
+/// What an engine is asked to do.
+#[derive(Debug)]
+pub(super) enum Work {
+    Generate(Box<Request>),
+    /// Only for models that are loaded for vectors or scores.
+    Encode(Box<EncodeTask>),
 }
 
 /// How long a model stays loaded after its last use.
@@ -58,7 +69,7 @@ pub(super) struct Registry {
 enum Command {
     Generate {
         model: Arc<Model>,
-        request: Box<Request>,
+        work: Work,
         keep_alive: Option<KeepAlive>,
         reply: oneshot::Sender<Result<Started>>,
     },
@@ -113,20 +124,30 @@ impl Registry {
         self.rows.borrow().clone()
     }
 
+    /// Starts work on a model, loading it when needed.
+    pub(super) async fn start_work(
+        &self,
+        model: Arc<Model>,
+        work: Work,
+        keep_alive: Option<KeepAlive>,
+    ) -> Result<Started> {
+        let command = |reply| Command::Generate {
+            model,
+            work,
+            keep_alive,
+            reply,
+        };
+        self.ask(command).await.unwrap_or_else(|| Err(shut_down()))
+    }
+
     pub(super) async fn generate(
         &self,
         model: Arc<Model>,
         request: Request,
         keep_alive: Option<KeepAlive>,
     ) -> Result<Started> {
-        let request = Box::new(request);
-        let command = |reply| Command::Generate {
-            model,
-            request,
-            keep_alive,
-            reply,
-        };
-        self.ask(command).await.unwrap_or_else(|| Err(shut_down()))
+        let work = Work::Generate(Box::new(request));
+        self.start_work(model, work, keep_alive).await
     }
 
     /// A generation on a model that is ready; `None` when it is not.

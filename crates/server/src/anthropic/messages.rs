@@ -10,6 +10,7 @@ use super::request::MessagesRequest;
 use super::{DIALECT, options};
 use crate::answer::{Answers, Ask, frames};
 use crate::body::Body;
+use crate::caching::Caching;
 use crate::refusal::Refusal;
 use crate::sse;
 use crate::state::ServerState;
@@ -19,6 +20,7 @@ use crate::state::ServerState;
     responses((status = 200, description = "A message, or with `stream` its events")))]
 pub(crate) async fn messages(
     State(state): State<ServerState>,
+    caching: Caching,
     body: std::result::Result<Body<MessagesRequest>, Refusal>,
 ) -> Result {
     let Body(asked) = body?;
@@ -34,6 +36,7 @@ pub(crate) async fn messages(
         model: asked.model,
         request,
         keep_alive: None,
+        caching: caching.0,
     };
     let answers = Answers::begin(&state, vec![ask]).await?;
     let answer = &answers.current;

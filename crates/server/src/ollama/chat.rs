@@ -15,6 +15,7 @@ use super::request::ChatRequest;
 use super::{DIALECT, conversation, keep_alive, names};
 use crate::answer::{Answers, Ask, frames};
 use crate::body::Body;
+use crate::caching::Caching;
 use crate::refusal::Refusal;
 use crate::sse;
 use crate::state::ServerState;
@@ -24,6 +25,7 @@ use crate::state::ServerState;
     responses((status = 200, description = "Lines of JSON, or one object with `stream: false`")))]
 pub(crate) async fn chat(
     State(state): State<ServerState>,
+    caching: Caching,
     body: std::result::Result<Body<ChatRequest>, Refusal>,
 ) -> Result {
     let Body(asked) = body?;
@@ -46,6 +48,7 @@ pub(crate) async fn chat(
         model,
         request,
         keep_alive,
+        caching: caching.0,
     };
     Ok(answer(&state, ask, Form::Chat, &asked.model, stream).await?)
 }

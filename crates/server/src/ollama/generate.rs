@@ -12,6 +12,7 @@ use super::request::GenerateRequest;
 use super::{DIALECT, keep_alive, names};
 use crate::answer::Ask;
 use crate::body::Body;
+use crate::caching::Caching;
 use crate::picture;
 use crate::refusal::Refusal;
 use crate::state::ServerState;
@@ -21,6 +22,7 @@ use crate::state::ServerState;
     responses((status = 200, description = "Lines of JSON, or one object with `stream: false`")))]
 pub(crate) async fn generate(
     State(state): State<ServerState>,
+    caching: Caching,
     body: std::result::Result<Body<GenerateRequest>, Refusal>,
 ) -> Result {
     let Body(asked) = body?;
@@ -43,6 +45,7 @@ pub(crate) async fn generate(
         model,
         request,
         keep_alive,
+        caching: caching.0,
     };
     Ok(answer(&state, ask, Form::Generate, &asked.model, stream).await?)
 }

@@ -15,6 +15,7 @@ use super::error::Result;
 use super::output::{self, Usage};
 use crate::answer::{self, Answers, Whole};
 use crate::body::Body;
+use crate::caching::Caching;
 use crate::refusal::Refusal;
 use crate::sse;
 use crate::state::ServerState;
@@ -24,11 +25,12 @@ use crate::state::ServerState;
     responses((status = 200, description = "The answer, or a stream of its pieces"), (status = "4XX", description = "What is wrong with the request"), (status = "5XX", description = "Why it cannot be answered")))]
 pub(crate) async fn create(
     State(state): State<ServerState>,
+    caching: Caching,
     body: std::result::Result<Body<ChatRequest>, Refusal>,
 ) -> Result {
     let Body(request) = body?;
     let is_streamed = request.stream == Some(true);
-    let (asks, view) = request.asks()?;
+    let (asks, view) = request.asks(caching)?;
     let answers = Answers::begin(&state, asks).await?;
     let model = answers.current.model.clone();
     if is_streamed {

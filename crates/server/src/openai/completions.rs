@@ -18,6 +18,7 @@ use super::sampling::{Knobs, Stop, answers};
 use super::{DIALECT, tools};
 use crate::answer::{self, Answers, Ask, Whole, Wire, copies};
 use crate::body::Body;
+use crate::caching::Caching;
 use crate::refusal::Refusal;
 use crate::sse;
 use crate::state::ServerState;
@@ -110,7 +111,7 @@ struct View {
 }
 
 impl CompletionRequest {
-    fn asks(self) -> std::result::Result<(Vec<Ask>, View), Refusal> {
+    fn asks(self, caching: Caching) -> std::result::Result<(Vec<Ask>, View), Refusal> {
         if self.suffix.is_some_and(|suffix| !suffix.is_empty()) {
             let reason = "cannot be used: filling a gap needs a model with tokens for it, and Hearth does not read those yet";
             return Err(Refusal::invalid("suffix", reason));
@@ -134,6 +135,7 @@ impl CompletionRequest {
             dialect: DIALECT,
             model: self.model,
             keep_alive: None,
+            caching: caching.0,
             request: Request {
                 sampling: knobs.sampling()?,
                 max_tokens: Some(self.max_tokens.unwrap_or(DEFAULT_TOKENS)),
@@ -177,11 +179,12 @@ impl View {
     responses((status = 200, description = "The text, or a stream of its pieces"), (status = "4XX", description = "What is wrong with the request"), (status = "5XX", description = "Why it cannot be answered")))]
 pub(crate) async fn create(
     State(state): State<ServerState>,
+    caching: Caching,
     body: std::result::Result<Body<CompletionRequest>, Refusal>,
 ) -> Result {
     let Body(request) = body?;
     let is_streamed = request.stream == Some(true);
-    let (asks, view) = request.asks()?;
+    let (asks, view) = request.asks(caching)?;
     let answers = Answers::begin(&state, asks).await?;
     let head = Head {
         id: output::id("cmpl-"),

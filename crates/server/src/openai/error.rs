@@ -51,11 +51,13 @@ fn code(code: &str) -> &str {
 }
 
 /// The engine's names of fields as OpenAI's requests have them.
-fn param(field: &str) -> &str {
+fn param(field: &str) -> String {
     match field {
-        "json_schema" => "response_format.json_schema.schema",
-        "inputs" => "input",
-        other => other,
+        "json_schema" => "response_format.json_schema.schema".to_owned(),
+        other => match other.strip_prefix("inputs") {
+            Some(rest) => format!("input{rest}"),
+            None => other.to_owned(),
+        },
     }
 }
 

@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
-use hearth_engine::{Cancel, Engine, Generation, Request, State};
+use hearth_engine::{Cancel, Engine, Generation, State};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use super::{Command, KeepAlive, Model};
+use super::{Command, KeepAlive, Model, Work};
 use crate::error::{Error, Result};
 use crate::inference::Started;
 
@@ -45,7 +45,7 @@ pub(super) enum Phase {
 /// Something to do when the engine is started.
 pub(super) enum Waiting {
     Generate {
-        request: Box<Request>,
+        work: Work,
         reply: oneshot::Sender<Result<Started>>,
     },
     Load {
@@ -187,20 +187,23 @@ impl Entry {
         match work {
             // Who stopped waiting has lost interest.
             Waiting::Generate { reply, .. } if reply.is_closed() => None,
-            Waiting::Generate { request, reply } => {
-                let started = self.start(*request)?;
+            Waiting::Generate { work, reply } => {
+                let started = self.start(work)?;
                 Some(answer(reply, Ok(started)))
             }
             Waiting::Load { reply } => Some(answer(reply, Ok(()))),
         }
     }
 
-    /// Hands a request to the engine.
-    pub(super) fn start(&mut self, request: Request) -> Option<Started> {
+    /// Hands work to the engine.
+    pub(super) fn start(&mut self, work: Work) -> Option<Started> {
         let Phase::Started { engine } = &self.phase else {
             return None;
         };
-        let Generation { events, cancel } = engine.generate(request);
+        let Generation { events, cancel } = match work {
+            Work::Generate(request) => engine.generate(*request),
+            Work::Encode(task) => engine.encode(*task),
+        };
         let state = engine.state();
         let lease = Lease {
             entry: self.id,

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::entry::{Answer, Entry, Phase, Row, Waiting, answer};
-use super::{Command, Model, shut_down};
+use super::{Command, Model, Work, shut_down};
 use crate::error::{Code, Error, Result};
 use crate::events::{AppEvent, Events};
 use crate::inference::room::{self, Hold, NoRoom, Occupant, Space};
@@ -101,13 +101,13 @@ impl Task {
         match command {
             Command::Generate {
                 model,
-                request,
+                work,
                 keep_alive,
                 reply,
             } => {
                 if let Some(entry) = self.entry(model) {
                     entry.keep_alive = keep_alive.unwrap_or(entry.keep_alive);
-                    let given = entry.take(Waiting::Generate { request, reply });
+                    let given = entry.take(Waiting::Generate { work, reply });
                     self.answers.extend(given);
                 }
             }
@@ -191,7 +191,7 @@ impl Task {
     fn try_generate(&mut self, name: &str, request: Box<Request>) -> Option<Started> {
         let entry = self.entries.iter_mut().find(|e| e.model.name == name)?;
         match entry.state() {
-            State::Ready { .. } => entry.start(*request),
+            State::Ready { .. } => entry.start(Work::Generate(request)),
             _ => None,
         }
     }

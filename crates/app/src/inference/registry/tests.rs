@@ -175,6 +175,7 @@ impl Bench {
 
 fn model(name: &str, gb: u64) -> Arc<Model> {
     Arc::new(Model {
+        fingerprint: None,
         name: name.into(),
         spec: LoadSpec::new(name),
         bytes: gb * GB,

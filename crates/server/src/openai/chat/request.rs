@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::messages::{ChatMessage, messages};
 use crate::answer::{Ask, copies};
+use crate::caching::Caching;
 use crate::openai::DIALECT;
 use crate::openai::sampling::{Knobs, Stop, answers};
 use crate::openai::tools::{self, ChoiceSpec, FormatSpec, ToolSpec};
@@ -72,7 +73,7 @@ pub(super) struct View {
 
 impl ChatRequest {
     /// What to ask of the engine, once for each answer, and how to show it.
-    pub(super) fn asks(self) -> Result<(Vec<Ask>, View), Refusal> {
+    pub(super) fn asks(self, caching: Caching) -> Result<(Vec<Ask>, View), Refusal> {
         let view = View {
             logprobs: self.logprobs == Some(true),
             one_call: self.parallel_tool_calls == Some(false),
@@ -109,6 +110,7 @@ impl ChatRequest {
             dialect: DIALECT,
             model: self.model,
             keep_alive: None,
+            caching: caching.0,
             request: Request {
                 sampling: knobs.sampling()?,
                 max_tokens: self.max_completion_tokens.or(self.max_tokens),

@@ -347,7 +347,10 @@ fn tool_rows() -> Vec<Row> {
         row(json!({ "reasoning_effort": "very" }), "reasoning_effort"),
         row(json!({ "reasoning_effort": 3 }), "reasoning_effort"),
         row(json!({ "top_logprobs": 3 }), "top_logprobs"),
-        row(json!({ "logprobs": true, "top_logprobs": 21 }), "logprobs"),
+        row(
+            json!({ "logprobs": true, "top_logprobs": 21 }),
+            "top_logprobs",
+        ),
         row(
             json!({ "logprobs": true, "top_logprobs": 300 }),
             "top_logprobs",
@@ -430,5 +433,112 @@ async fn bodies_that_are_no_objects() {
         assert_eq!(answer["error"]["code"], "body_too_large");
         let (status, _) = server.get(path).await;
         assert_eq!(status.as_u16(), 405);
+    }
+}
+
+#[tokio::test]
+async fn embedding_inputs() {
+    let good = json!({ "model": "embedder", "input": "hi" });
+    let rows = vec![
+        row(json!({ "input": "<none>" }), "input"),
+        row(json!({ "input": null }), "input"),
+        row(json!({ "input": "" }), "input"),
+        row(json!({ "input": [] }), "input"),
+        row(json!({ "input": ["a", ""] }), "input[1]"),
+        row(json!({ "input": [1, 2] }), "input"),
+        row(json!({ "input": [[1, 2]] }), "input"),
+        row(json!({ "input": 3 }), "input"),
+        row(json!({ "input": { "text": "a" } }), "input"),
+        row(json!({ "input": vec!["a"; 2049] }), "input"),
+        row(json!({ "input": "x".repeat((2 << 20) + 1) }), "input[0]"),
+        row(json!({ "dimensions": 0 }), "dimensions"),
+        row(json!({ "dimensions": 17 }), "dimensions"),
+        row(json!({ "dimensions": -1 }), "dimensions"),
+        row(json!({ "dimensions": "8" }), "dimensions"),
+        row(json!({ "encoding_format": "hex" }), "encoding_format"),
+        row(json!({ "encoding_format": 3 }), "encoding_format"),
+        row(json!({ "model": "<none>" }), "model"),
+        (json!({ "model": "nothing" }), 404, "model_not_found", None),
+        (
+            json!({ "model": "starter" }),
+            422,
+            "model_unsupported",
+            None,
+        ),
+        (json!({ "input": "!error" }), 500, "engine_crashed", None),
+    ];
+    check("/v1/embeddings", good, rows).await;
+}
+
+#[tokio::test]
+async fn rerank_inputs() {
+    // No reranker comes with Hearth, so the good request is one that fails at the model.
+    let server = TestServer::start();
+    let good = json!({ "model": "embedder", "query": "a", "documents": ["b"] });
+    for (change, status, code, param) in [
+        (json!({}), 422, "model_unsupported", None),
+        (json!({ "model": "nothing" }), 404, "model_not_found", None),
+        (json!({ "query": "" }), 400, "invalid_input", Some("query")),
+        (
+            json!({ "query": null }),
+            400,
+            "invalid_input",
+            Some("query"),
+        ),
+        (
+            json!({ "documents": [] }),
+            400,
+            "invalid_input",
+            Some("documents"),
+        ),
+        (
+            json!({ "documents": "b" }),
+            400,
+            "invalid_input",
+            Some("documents"),
+        ),
+        (
+            json!({ "documents": ["b", ""] }),
+            400,
+            "invalid_input",
+            Some("documents[1]"),
+        ),
+        (
+            json!({ "documents": ["b", 3] }),
+            400,
+            "invalid_input",
+            Some("documents[1]"),
+        ),
+        (
+            json!({ "documents": [{ "title": "b" }] }),
+            400,
+            "invalid_input",
+            Some("documents[0]"),
+        ),
+        (
+            json!({ "documents": vec!["b"; 2049] }),
+            400,
+            "invalid_input",
+            Some("documents"),
+        ),
+        (json!({ "top_n": 0 }), 400, "invalid_input", Some("top_n")),
+        (json!({ "top_n": -1 }), 400, "invalid_input", Some("top_n")),
+        (
+            json!({ "return_documents": 1 }),
+            400,
+            "invalid_input",
+            Some("return_documents"),
+        ),
+    ] {
+        let mut body = good.clone();
+        let fields = change.as_object().unwrap().clone();
+        body.as_object_mut().unwrap().extend(fields);
+        let (found, answer) = server.post("/v1/rerank", &body).await;
+        let error = &answer["error"];
+        assert_eq!(
+            (found.as_u16(), &error["code"], &error["param"]),
+            (status, &json!(code), &json!(param)),
+            "{change}: {answer}"
+        );
     }
 }

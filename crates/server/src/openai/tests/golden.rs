@@ -154,3 +154,71 @@ async fn unknown_fields_are_ignored_and_counted() {
     let (status, _) = server.post(CHAT, &body).await;
     assert_eq!(status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn embeddings() {
+    const PATH: &str = "/v1/embeddings";
+    let body = json!({ "model": "embedder", "input": ["abc", "abc"], "dimensions": 2 });
+    insta::assert_json_snapshot!("embeddings", post(PATH, body).await);
+    let text = json!({ "model": "embedder", "input": "abc", "encoding_format": "base64" });
+    insta::assert_json_snapshot!("embeddings_base64", post(PATH, text).await);
+}
+
+#[tokio::test]
+async fn vectors_and_answers_are_computed_once() {
+    let server = TestServer::start();
+    let counts = || server.app.inference().cache_counts();
+    let texts = |list: &[&str]| json!({ "model": "embedder", "input": list });
+    let (_, first) = server.post("/v1/embeddings", &texts(&["a", "b"])).await;
+    let (_, second) = server
+        .post("/v1/embeddings", &texts(&["b", "c", "a"]))
+        .await;
+    assert_eq!(
+        first["data"][0]["embedding"],
+        second["data"][2]["embedding"]
+    );
+    assert_eq!(
+        first["data"][1]["embedding"],
+        second["data"][0]["embedding"]
+    );
+    assert_ne!(
+        second["data"][1]["embedding"],
+        second["data"][2]["embedding"]
+    );
+    assert_eq!(second["usage"]["prompt_tokens"], 9);
+    assert_eq!((counts().1.hits, counts().1.misses), (2, 3));
+
+    let body = with(said("!say hello"), json!({ "temperature": 0 }));
+    let (_, first) = server.post(CHAT, &body).await;
+    let (_, second) = server.post(CHAT, &body).await;
+    assert_eq!(first["choices"], second["choices"]);
+    assert_eq!((counts().0.hits, counts().0.misses), (1, 1));
+    let prompt = second["usage"]["prompt_tokens"].clone();
+    assert_eq!(
+        second["usage"]["prompt_tokens_details"]["cached_tokens"],
+        prompt
+    );
+    // Left to chance: computed each time.
+    server.post(CHAT, &said("!say hello")).await;
+    server.app.inference().keep_results(false);
+    server.post(CHAT, &body).await;
+    assert_eq!((counts().0.hits, counts().0.misses), (1, 1));
+}
+
+#[tokio::test]
+async fn no_store_asks_for_a_new_answer() {
+    let server = TestServer::start();
+    let body = with(said("!say hello"), json!({ "seed": 3 })).to_string();
+    for _ in 0..2 {
+        let request = axum::http::Request::builder()
+            .method("POST")
+            .uri(CHAT)
+            .header("host", "localhost:8100")
+            .header("cache-control", "max-age=0, No-Store")
+            .body(axum::body::Body::from(body.clone()))
+            .unwrap();
+        let answer = tower::ServiceExt::oneshot(server.router.clone(), request).await;
+        assert_eq!(answer.unwrap().status(), StatusCode::OK);
+    }
+    assert_eq!(server.app.inference().cache_counts().0, Default::default());
+}
