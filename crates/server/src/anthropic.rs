@@ -1,10 +1,11 @@
-//! Anthropic's API: `POST /v1/messages`, whole or as a stream of named events.
+//! Anthropic's API: `POST /v1/messages`, whole or as a stream of named events, and the length of a conversation.
 //!
 //! The types are in [`request`]; [`conversation`] and [`options`] turn them into what the engine takes, [`events`] says what it
 //! answers. What has no meaning here is accepted and ignored: `cache_control` (what was read is kept anyway), `metadata`,
 //! `service_tier`, the version and beta headers.
 
 mod conversation;
+mod count_tokens;
 pub(crate) mod error;
 mod events;
 mod messages;
@@ -27,6 +28,7 @@ const DIALECT: &str = "anthropic";
 pub(crate) fn routes() -> Router<ServerState> {
     Router::new()
         .route("/v1/messages", post(messages::messages))
+        .route("/v1/messages/count_tokens", post(count_tokens::count))
         .method_not_allowed_fallback(no_method)
 }
 

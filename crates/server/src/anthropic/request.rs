@@ -45,6 +45,21 @@ pub(crate) struct MessagesRequest {
     pub(super) output_format: Option<Format>,
 }
 
+/// `POST /v1/messages/count_tokens`: what the prompt is made of.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct CountRequest {
+    pub(super) model: String,
+    pub(super) messages: Vec<Message>,
+    /// One text, or blocks of text.
+    #[serde(default)]
+    #[schema(value_type = Option<Value>)]
+    pub(super) system: Option<Content>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) tools: Vec<Tool>,
+    pub(super) tool_choice: Option<Choice>,
+    pub(super) thinking: Option<Kind>,
+}
+
 /// One message of a conversation.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct Message {

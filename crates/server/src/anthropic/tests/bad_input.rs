@@ -112,8 +112,17 @@ const FIELDS: &[(&str, u16, &str)] = &[
     (r#""output_format": 1"#, 400, "`output_format`"),
 ];
 
-async fn check(server: &TestServer, method: &str, body: &str, expected: u16, says: &str) {
-    let response = server.send(method, "/v1/messages", body.to_owned()).await;
+const MESSAGES: &str = "/v1/messages";
+const COUNT: &str = "/v1/messages/count_tokens";
+
+async fn check(
+    server: &TestServer,
+    (method, path): (&str, &str),
+    body: &str,
+    expected: u16,
+    says: &str,
+) {
+    let response = server.send(method, path, body.to_owned()).await;
     let status = response.status().as_u16();
     let text = text_of(response).await;
     assert_eq!(status, expected, "{body}: {text}");
@@ -144,7 +153,21 @@ async fn what_is_wrong_is_named() {
         let mut fields: Vec<&str> = rest.map(|(_, field)| *field).collect();
         fields.push(field);
         let body = format!("{{{}}}", fields.join(", "));
-        check(&server, "POST", &body, *status, says).await;
+        check(&server, ("POST", MESSAGES), &body, *status, says).await;
+        let counted = [
+            "model",
+            "messages",
+            "system",
+            "tools",
+            "tool_choice",
+            "thinking",
+        ];
+        if counted
+            .iter()
+            .any(|name| field.starts_with(&format!("\"{name}\"")))
+        {
+            check(&server, ("POST", COUNT), &body, *status, says).await;
+        }
     }
     for (body, says) in [
         ("", "no body"),
@@ -163,9 +186,10 @@ async fn what_is_wrong_is_named() {
         ),
         (r#"{"max_tokens": 1, "messages": []}"#, "`model` is missing"),
     ] {
-        check(&server, "POST", body, 400, says).await;
+        check(&server, ("POST", MESSAGES), body, 400, says).await;
     }
     for method in ["GET", "DELETE", "PUT"] {
-        check(&server, method, "", 405, method).await;
+        check(&server, (method, MESSAGES), "", 405, method).await;
+        check(&server, (method, COUNT), "", 405, method).await;
     }
 }
