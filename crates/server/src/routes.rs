@@ -22,6 +22,7 @@ pub(crate) fn routes(state: ServerState) -> Router {
         .route("/v1/chat/completions", post(openai::chat::create))
         .route("/v1/completions", post(openai::completions::create))
         .route("/v1/embeddings", post(openai::embeddings::create))
+        .route("/v1/responses", post(openai::responses::create))
         .route("/v1/rerank", post(openai::rerank::create))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
