@@ -6,6 +6,7 @@ mod answer;
 mod body;
 mod caching;
 mod gate;
+mod insight;
 mod metrics;
 mod openai;
 mod picture;

@@ -2,21 +2,24 @@
 
 use std::time::Instant;
 
+use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
-use axum::{Json, Router};
-use serde_json::{Value, json};
 
+use crate::insight;
 use crate::openai::{self, error::Failure};
 use crate::refusal::Refusal;
 use crate::state::ServerState;
 
 pub(crate) fn routes(state: ServerState) -> Router {
     Router::new()
-        .route("/health", get(health))
+        .route("/health", get(insight::health))
+        .route("/slots", get(insight::slots))
+        .route("/metrics", get(insight::metrics))
+        .route("/openapi.json", get(insight::openapi))
         .route("/v1/models", get(openai::models::list))
         .route("/v1/models/{*id}", get(openai::models::one))
         .route("/v1/chat/completions", post(openai::chat::create))
@@ -51,11 +54,6 @@ async fn no_method(method: Method, uri: Uri) -> Failure {
     let message = format!("`{}` does not take the method {method}.", uri.path());
     let status = StatusCode::METHOD_NOT_ALLOWED;
     Failure(Refusal::new(status, "method_not_allowed", message))
-}
-
-/// Whether the program answers; says nothing about a model.
-async fn health() -> Json<Value> {
-    Json(json!({ "status": "ok" }))
 }
 
 #[cfg(test)]
