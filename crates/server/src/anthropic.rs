@@ -17,6 +17,7 @@ mod tests;
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::routing::post;
+use utoipa::OpenApi;
 
 use self::error::Failure;
 use crate::refusal::Refusal;
@@ -24,6 +25,11 @@ use crate::state::ServerState;
 
 /// For the metrics.
 const DIALECT: &str = "anthropic";
+
+/// The description of these routes.
+#[derive(OpenApi)]
+#[openapi(paths(messages::messages, count_tokens::count))]
+pub(crate) struct Description;
 
 pub(crate) fn routes() -> Router<ServerState> {
     Router::new()

@@ -25,6 +25,7 @@ mod tests;
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::routing::{any, delete, get, post};
+use utoipa::OpenApi;
 
 use self::error::Failure;
 pub(crate) use self::models::{context_tokens, loaded_context};
@@ -36,6 +37,23 @@ pub(crate) const API_VERSION: &str = "0.12.0";
 
 /// For the metrics.
 const DIALECT: &str = "ollama";
+
+/// The description of these routes.
+#[derive(OpenApi)]
+#[openapi(paths(
+    models::version,
+    models::tags,
+    models::show,
+    models::ps,
+    chat::chat,
+    generate::generate,
+    embed::create,
+    embed::create_one,
+    files::delete,
+    files::copy,
+    files::pull
+))]
+pub(crate) struct Description;
 
 pub(crate) fn routes() -> Router<ServerState> {
     Router::new()

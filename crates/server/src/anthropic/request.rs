@@ -15,6 +15,7 @@ use crate::lenient::{or_default, whole};
 
 /// `POST /v1/messages`.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = anthropic::MessagesRequest)]
 pub(crate) struct MessagesRequest {
     pub(super) model: String,
     pub(super) messages: Vec<Message>,
@@ -47,6 +48,7 @@ pub(crate) struct MessagesRequest {
 
 /// `POST /v1/messages/count_tokens`: what the prompt is made of.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = anthropic::CountRequest)]
 pub(crate) struct CountRequest {
     pub(super) model: String,
     pub(super) messages: Vec<Message>,
@@ -62,6 +64,7 @@ pub(crate) struct CountRequest {
 
 /// One message of a conversation.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = anthropic::Message)]
 pub(crate) struct Message {
     /// `user`, `assistant` or `system`.
     pub(super) role: String,
@@ -79,6 +82,7 @@ pub(crate) enum Content {
 
 /// A block of content. Which fields it has depends on its type.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = anthropic::Block)]
 pub(crate) struct Block {
     /// `text`, `image`, `document`, `tool_use`, `tool_result`, `thinking` or `redacted_thinking`.
     #[serde(rename = "type")]
@@ -96,6 +100,7 @@ pub(crate) struct Block {
 
 /// Where a picture or a document is.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = anthropic::Source)]
 pub(crate) struct Source {
     /// `base64` or `text`.
     #[serde(rename = "type")]
@@ -106,6 +111,7 @@ pub(crate) struct Source {
 
 /// A function that the model may ask for.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = anthropic::Tool)]
 pub(crate) struct Tool {
     /// Absent or `custom`; tools that a server runs are refused.
     #[serde(rename = "type")]
@@ -120,6 +126,7 @@ pub(crate) struct Tool {
 
 /// Whether the model has to call something.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = anthropic::Choice)]
 pub(crate) struct Choice {
     /// `auto`, `any`, `tool` or `none`.
     #[serde(rename = "type")]
@@ -131,6 +138,7 @@ pub(crate) struct Choice {
 
 /// Something of which only the type matters here.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = anthropic::Kind)]
 pub(crate) struct Kind {
     /// `enabled`, `adaptive` or `disabled`.
     #[serde(rename = "type")]
@@ -138,12 +146,14 @@ pub(crate) struct Kind {
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = anthropic::OutputConfig)]
 pub(crate) struct OutputConfig {
     pub(super) format: Option<Format>,
 }
 
 /// A form of the answer.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = anthropic::Format)]
 pub(crate) struct Format {
     /// `json_schema`.
     #[serde(rename = "type")]
