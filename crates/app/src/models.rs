@@ -200,6 +200,14 @@ impl Models {
     }
 }
 
+async fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(Error::internal)?
+}
+
 fn third_person(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::Chat => "chats",
@@ -214,14 +222,6 @@ fn infinitive(purpose: Purpose) -> &'static str {
         Purpose::Embed => "turn texts into vectors",
         Purpose::Rerank => "score documents",
     }
-}
-
-async fn on_disk<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(Error::internal)?
 }
 
 fn summary(file: ModelFile) -> ModelSummary {

@@ -7,6 +7,7 @@ mod anthropic;
 mod body;
 mod caching;
 mod gate;
+mod insight;
 mod lenient;
 mod listen;
 mod lm_studio;

@@ -7,11 +7,17 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use hearth_app::models::{ModelDetails, ModelPurpose};
 use serde_json::{Value, json};
+use utoipa::OpenApi;
 
 use crate::ollama::{context_tokens, loaded_context};
 use crate::openai;
 use crate::openai::error::Result;
 use crate::state::ServerState;
+
+/// The description of these routes; those that OpenAI's dialect answers are described there.
+#[derive(OpenApi)]
+#[openapi(paths(models, model))]
+pub(crate) struct Description;
 
 pub(crate) fn routes() -> Router<ServerState> {
     Router::new()
@@ -19,6 +25,7 @@ pub(crate) fn routes() -> Router<ServerState> {
         .route("/api/v0/models/{*id}", get(model))
         .route("/api/v0/chat/completions", post(openai::chat::create))
         .route("/api/v0/completions", post(openai::completions::create))
+        .route("/api/v0/embeddings", post(openai::embeddings::create))
 }
 
 /// The models that can be used.

@@ -3,9 +3,12 @@
 //! The recorder belongs to one server and is not the process's global one, so that two servers (as in tests) do not mix. Labels
 //! have few values: routes and dialects are ours, models are those on this machine. It must not know requests or their content.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use hearth_app::engine::Summary;
+use hearth_app::inference::LoadedModel;
 use metrics::{counter, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
@@ -13,13 +16,19 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, Prometheu
 pub(crate) struct Metrics {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
+    /// Every model that was loaded so far.
+    seen: Mutex<BTreeSet<String>>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let recorder = PrometheusBuilder::new().build_recorder();
         let handle = recorder.handle();
-        Self { recorder, handle }
+        Self {
+            recorder,
+            handle,
+            seen: Mutex::default(),
+        }
     }
 }
 
@@ -92,10 +101,26 @@ impl Metrics {
         });
     }
 
-    /// A value as it is now.
-    pub(crate) fn set(&self, name: &'static str, labels: &[(&'static str, String)], value: f64) {
+    /// What the loaded models take and do now. One that was unloaded takes nothing.
+    pub(crate) fn models(&self, loaded: &[LoadedModel]) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.extend(loaded.iter().map(|model| model.name.clone()));
         metrics::with_local_recorder(&self.recorder, || {
-            gauge!(name, labels).set(value);
+            for name in seen.iter() {
+                let now = loaded.iter().find(|model| model.name == *name);
+                let (bytes, active) = now.map_or((0, 0), |m| (m.bytes, m.active_requests));
+                gauge!("hearth_model_bytes", "model" => name.clone()).set(bytes as f64);
+                gauge!("hearth_model_active_requests", "model" => name.clone()).set(active);
+            }
+        });
+    }
+
+    /// How often a cache had what was asked for, and what it holds in bytes.
+    pub(crate) fn cache(&self, cache: &'static str, hits: u64, misses: u64, bytes: u64) {
+        metrics::with_local_recorder(&self.recorder, || {
+            counter!("hearth_cache_hits_total", "cache" => cache).absolute(hits);
+            counter!("hearth_cache_misses_total", "cache" => cache).absolute(misses);
+            gauge!("hearth_cache_bytes", "cache" => cache).set(bytes as f64);
         });
     }
 }

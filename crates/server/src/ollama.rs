@@ -8,6 +8,7 @@
 mod chat;
 mod clock;
 mod conversation;
+mod embed;
 pub(crate) mod error;
 mod files;
 mod generate;
@@ -24,6 +25,7 @@ mod tests;
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::routing::{any, delete, get, post};
+use utoipa::OpenApi;
 
 use self::error::Failure;
 pub(crate) use self::models::{context_tokens, loaded_context};
@@ -36,6 +38,23 @@ pub(crate) const API_VERSION: &str = "0.12.0";
 /// For the metrics.
 const DIALECT: &str = "ollama";
 
+/// The description of these routes.
+#[derive(OpenApi)]
+#[openapi(paths(
+    models::version,
+    models::tags,
+    models::show,
+    models::ps,
+    chat::chat,
+    generate::generate,
+    embed::create,
+    embed::create_one,
+    files::delete,
+    files::copy,
+    files::pull
+))]
+pub(crate) struct Description;
+
 pub(crate) fn routes() -> Router<ServerState> {
     Router::new()
         .route("/", get(|| async { "Ollama is running" }))
@@ -45,6 +64,8 @@ pub(crate) fn routes() -> Router<ServerState> {
         .route("/api/ps", get(models::ps))
         .route("/api/generate", post(generate::generate))
         .route("/api/chat", post(chat::chat))
+        .route("/api/embed", post(embed::create))
+        .route("/api/embeddings", post(embed::create_one))
         .route("/api/delete", delete(files::delete))
         .route("/api/copy", post(files::copy))
         .route("/api/pull", post(files::pull))

@@ -7,6 +7,7 @@ pub(crate) mod error;
 pub(crate) mod models;
 mod output;
 pub(crate) mod rerank;
+pub(crate) mod responses;
 mod sampling;
 #[cfg(test)]
 mod tests;

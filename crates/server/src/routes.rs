@@ -2,30 +2,34 @@
 
 use std::time::Instant;
 
+use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
-use axum::{Json, Router};
-use serde_json::{Value, json};
 
+use crate::insight;
 use crate::openai::{self, error::Failure};
 use crate::refusal::Refusal;
 use crate::state::ServerState;
 
 pub(crate) fn routes(state: ServerState) -> Router {
     Router::new()
-        .route("/health", get(health))
+        .merge(crate::ollama::routes())
+        .merge(crate::lm_studio::routes())
+        .merge(crate::anthropic::routes())
+        .route("/health", get(insight::health))
+        .route("/slots", get(insight::slots))
+        .route("/metrics", get(insight::metrics))
+        .route("/openapi.json", get(insight::openapi))
         .route("/v1/models", get(openai::models::list))
         .route("/v1/models/{*id}", get(openai::models::one))
         .route("/v1/chat/completions", post(openai::chat::create))
         .route("/v1/completions", post(openai::completions::create))
         .route("/v1/embeddings", post(openai::embeddings::create))
+        .route("/v1/responses", post(openai::responses::create))
         .route("/v1/rerank", post(openai::rerank::create))
-        .merge(crate::ollama::routes())
-        .merge(crate::lm_studio::routes())
-        .merge(crate::anthropic::routes())
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(middleware::from_fn_with_state(state.clone(), record))
@@ -53,11 +57,6 @@ async fn no_method(method: Method, uri: Uri) -> Failure {
     let message = format!("`{}` does not take the method {method}.", uri.path());
     let status = StatusCode::METHOD_NOT_ALLOWED;
     Failure(Refusal::new(status, "method_not_allowed", message))
-}
-
-/// Whether the program answers; says nothing about a model.
-async fn health() -> Json<Value> {
-    Json(json!({ "status": "ok" }))
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::state::ServerState;
     responses((status = 200, description = "A message, or with `stream` its events")))]
 pub(crate) async fn messages(
     State(state): State<ServerState>,
-    Caching(caching): Caching,
+    caching: Caching,
     body: std::result::Result<Body<MessagesRequest>, Refusal>,
 ) -> Result {
     let Body(asked) = body?;
@@ -36,7 +36,7 @@ pub(crate) async fn messages(
         model: asked.model,
         request,
         keep_alive: None,
-        caching,
+        caching: caching.0,
     };
     let answers = Answers::begin(&state, vec![ask]).await?;
     let answer = &answers.current;

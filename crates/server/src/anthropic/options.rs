@@ -4,13 +4,55 @@ use hearth_app::engine::constrain::Constraint;
 use hearth_app::engine::{Request, Sampling, ToolChoice};
 
 use super::conversation;
-use super::request::{Choice, Format, Kind, MessagesRequest};
+use super::request::{Choice, Content, CountRequest, Format, Kind, Message, MessagesRequest, Tool};
 use crate::refusal::Refusal;
+
+/// What the prompt is made of, whatever is done with it.
+pub(super) struct Parts<'r> {
+    system: Option<&'r Content>,
+    messages: &'r [Message],
+    tools: &'r [Tool],
+    choice: Option<&'r Choice>,
+    thinking: Option<&'r Kind>,
+}
+
+impl<'r> From<&'r MessagesRequest> for Parts<'r> {
+    fn from(asked: &'r MessagesRequest) -> Self {
+        Self {
+            system: asked.system.as_ref(),
+            messages: &asked.messages,
+            tools: &asked.tools,
+            choice: asked.tool_choice.as_ref(),
+            thinking: asked.thinking.as_ref(),
+        }
+    }
+}
+
+impl<'r> From<&'r CountRequest> for Parts<'r> {
+    fn from(asked: &'r CountRequest) -> Self {
+        Self {
+            system: asked.system.as_ref(),
+            messages: &asked.messages,
+            tools: &asked.tools,
+            choice: asked.tool_choice.as_ref(),
+            thinking: asked.thinking.as_ref(),
+        }
+    }
+}
+
+/// The prompt of a request.
+pub(super) fn prompt(parts: &Parts) -> Result<Request, Refusal> {
+    let messages = conversation::messages(parts.system, parts.messages)?;
+    let mut request = Request::chat(messages);
+    request.tools = conversation::tools(parts.tools)?;
+    request.tool_choice = tool_choice(parts.choice)?;
+    request.thinking = Some(thinks(parts.thinking)?);
+    Ok(request)
+}
 
 /// What the engine is asked.
 pub(super) fn request(asked: &MessagesRequest) -> Result<Request, Refusal> {
-    let messages = conversation::messages(asked.system.as_ref(), &asked.messages)?;
-    let mut request = Request::chat(messages);
+    let mut request = prompt(&asked.into())?;
     request.sampling = sampling(asked)?;
     request.max_tokens = Some(asked.max_tokens);
     request.stop = asked
@@ -20,9 +62,6 @@ pub(super) fn request(asked: &MessagesRequest) -> Result<Request, Refusal> {
         .filter(|stop| !stop.is_empty())
         .cloned()
         .collect();
-    request.tools = conversation::tools(&asked.tools)?;
-    request.tool_choice = tool_choice(asked.tool_choice.as_ref())?;
-    request.thinking = Some(thinks(asked.thinking.as_ref())?);
     let in_config = asked.output_config.as_ref().and_then(|c| c.format.as_ref());
     request.constraint = constraint(in_config, "output_config.format")?;
     if request.constraint.is_none() {
@@ -76,7 +115,7 @@ fn tool_choice(choice: Option<&Choice>) -> Result<ToolChoice, Refusal> {
 }
 
 /// Whether the model is to think, and thoughts are sent.
-pub(super) fn thinks(thinking: Option<&Kind>) -> Result<bool, Refusal> {
+fn thinks(thinking: Option<&Kind>) -> Result<bool, Refusal> {
     match thinking.map(|t| t.kind.as_str()) {
         None | Some("disabled") => Ok(false),
         Some("enabled" | "adaptive") => Ok(true),

@@ -15,6 +15,7 @@ use crate::lenient::{or_default, whole};
 
 /// `POST /v1/messages`.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = anthropic::MessagesRequest)]
 pub(crate) struct MessagesRequest {
     pub(super) model: String,
     pub(super) messages: Vec<Message>,
@@ -45,8 +46,25 @@ pub(crate) struct MessagesRequest {
     pub(super) output_format: Option<Format>,
 }
 
+/// `POST /v1/messages/count_tokens`: what the prompt is made of.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = anthropic::CountRequest)]
+pub(crate) struct CountRequest {
+    pub(super) model: String,
+    pub(super) messages: Vec<Message>,
+    /// One text, or blocks of text.
+    #[serde(default)]
+    #[schema(value_type = Option<Value>)]
+    pub(super) system: Option<Content>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) tools: Vec<Tool>,
+    pub(super) tool_choice: Option<Choice>,
+    pub(super) thinking: Option<Kind>,
+}
+
 /// One message of a conversation.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = anthropic::Message)]
 pub(crate) struct Message {
     /// `user`, `assistant` or `system`.
     pub(super) role: String,
@@ -64,6 +82,7 @@ pub(crate) enum Content {
 
 /// A block of content. Which fields it has depends on its type.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = anthropic::Block)]
 pub(crate) struct Block {
     /// `text`, `image`, `document`, `tool_use`, `tool_result`, `thinking` or `redacted_thinking`.
     #[serde(rename = "type")]
@@ -81,6 +100,7 @@ pub(crate) struct Block {
 
 /// Where a picture or a document is.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = anthropic::Source)]
 pub(crate) struct Source {
     /// `base64` or `text`.
     #[serde(rename = "type")]
@@ -91,6 +111,7 @@ pub(crate) struct Source {
 
 /// A function that the model may ask for.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = anthropic::Tool)]
 pub(crate) struct Tool {
     /// Absent or `custom`; tools that a server runs are refused.
     #[serde(rename = "type")]
@@ -105,6 +126,7 @@ pub(crate) struct Tool {
 
 /// Whether the model has to call something.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = anthropic::Choice)]
 pub(crate) struct Choice {
     /// `auto`, `any`, `tool` or `none`.
     #[serde(rename = "type")]
@@ -116,6 +138,7 @@ pub(crate) struct Choice {
 
 /// Something of which only the type matters here.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = anthropic::Kind)]
 pub(crate) struct Kind {
     /// `enabled`, `adaptive` or `disabled`.
     #[serde(rename = "type")]
@@ -123,12 +146,14 @@ pub(crate) struct Kind {
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = anthropic::OutputConfig)]
 pub(crate) struct OutputConfig {
     pub(super) format: Option<Format>,
 }
 
 /// A form of the answer.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = anthropic::Format)]
 pub(crate) struct Format {
     /// `json_schema`.
     #[serde(rename = "type")]

@@ -25,7 +25,7 @@ use crate::state::ServerState;
     responses((status = 200, description = "Lines of JSON, or one object with `stream: false`")))]
 pub(crate) async fn chat(
     State(state): State<ServerState>,
-    Caching(caching): Caching,
+    caching: Caching,
     body: std::result::Result<Body<ChatRequest>, Refusal>,
 ) -> Result {
     let Body(asked) = body?;
@@ -48,7 +48,7 @@ pub(crate) async fn chat(
         model,
         request,
         keep_alive,
-        caching,
+        caching: caching.0,
     };
     Ok(answer(&state, ask, Form::Chat, &asked.model, stream).await?)
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use hearth_app::engine::{self, LongText, Priority};
+use hearth_app::engine::{self, LongText, Priority, embed};
 use hearth_app::inference::KeepAlive;
 use serde::Serialize;
 
@@ -13,6 +13,8 @@ use super::error::Result;
 use super::request::{EmbedRequest, EmbeddingsRequest};
 use super::{clock, keep_alive, names};
 use crate::body::Body;
+use crate::caching::Caching;
+use crate::openai::embeddings::shorten;
 use crate::refusal::Refusal;
 use crate::state::ServerState;
 
@@ -35,8 +37,9 @@ struct Vector {
 /// Turns texts into vectors of length 1. Without a text there are none.
 #[utoipa::path(post, path = "/api/embed", tag = "ollama", request_body = EmbedRequest,
     responses((status = 200, description = "A vector for each text, in their order")))]
-pub(crate) async fn embed(
+pub(crate) async fn create(
     State(state): State<ServerState>,
+    caching: Caching,
     body: std::result::Result<Body<EmbedRequest>, Refusal>,
 ) -> Result {
     let Body(asked) = body?;
@@ -58,9 +61,14 @@ pub(crate) async fn embed(
             Some(true) => LongText::Truncate,
             Some(false) => LongText::Refuse,
         };
-        let made = compute(&state, &model, request, keep_alive).await?;
+        let made = compute(&state, &model, request, keep_alive, caching).await?;
         answer.prompt_eval_count = made.tokens.iter().sum();
-        answer.embeddings = shortened(made.vectors, dimensions)?;
+        answer.embeddings = made.vectors;
+        if let Some(count) = dimensions {
+            for vector in &mut answer.embeddings {
+                shorten(vector, count)?;
+            }
+        }
     }
     answer.total_duration = clock::nanoseconds(began.elapsed());
     Ok(Json(answer).into_response())
@@ -69,8 +77,9 @@ pub(crate) async fn embed(
 /// Turns one text into a vector, not scaled.
 #[utoipa::path(post, path = "/api/embeddings", tag = "ollama", request_body = EmbeddingsRequest,
     responses((status = 200, description = "The vector")))]
-pub(crate) async fn embeddings(
+pub(crate) async fn create_one(
     State(state): State<ServerState>,
+    caching: Caching,
     body: std::result::Result<Body<EmbeddingsRequest>, Refusal>,
 ) -> Result<Response> {
     let Body(asked) = body?;
@@ -82,7 +91,7 @@ pub(crate) async fn embeddings(
     }
     let mut request = engine::EmbedRequest::new(vec![asked.prompt]);
     request.normalize = false;
-    let made = compute(&state, &model, request, keep_alive).await?;
+    let made = compute(&state, &model, request, keep_alive, caching).await?;
     let embedding = made.vectors.into_iter().next().unwrap_or_default();
     Ok(Json(Vector { embedding }).into_response())
 }
@@ -92,42 +101,24 @@ async fn compute(
     model: &str,
     mut request: engine::EmbedRequest,
     keep_alive: Option<KeepAlive>,
+    caching: Caching,
 ) -> std::result::Result<engine::Embeddings, Refusal> {
     request.priority = Priority::Api;
+    // Here too, because the engine's error names the field.
+    embed::Task::Embed(request.clone()).validate()?;
     let inference = state.app.inference();
-    let encoded = inference.embed(model, request, keep_alive, true).await?;
+    let encoded = inference
+        .embed(model, request, keep_alive, caching.0)
+        .await?;
     Ok(encoded.result)
 }
 
-fn dimensions(asked: Option<i64>) -> std::result::Result<Option<usize>, Refusal> {
+fn dimensions(asked: Option<i64>) -> std::result::Result<Option<u32>, Refusal> {
     match asked {
         // 0 is what a client sends that leaves it out.
         None | Some(0) => Ok(None),
-        Some(count) => usize::try_from(count).map(Some).map_err(|_| {
-            Refusal::invalid("dimensions", format_args!("must be at least 1, not {count}"))
-        }),
+        Some(count) => u32::try_from(count)
+            .map(Some)
+            .map_err(|_| Refusal::invalid("dimensions", format_args!("is out of range: {count}"))),
     }
-}
-
-/// The first elements of each vector, scaled to length 1 again.
-fn shortened(
-    vectors: Vec<Vec<f32>>,
-    dimensions: Option<usize>,
-) -> std::result::Result<Vec<Vec<f32>>, Refusal> {
-    let Some(count) = dimensions else {
-        return Ok(vectors);
-    };
-    let shorten = |mut vector: Vec<f32>| {
-        if count > vector.len() {
-            let reason = format_args!("is {count}; this model's vectors have {}", vector.len());
-            return Err(Refusal::invalid("dimensions", reason));
-        }
-        vector.truncate(count);
-        let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-        if length > 0.0 {
-            vector.iter_mut().for_each(|x| *x /= length);
-        }
-        Ok(vector)
-    };
-    vectors.into_iter().map(shorten).collect()
 }

@@ -22,7 +22,7 @@ use crate::state::ServerState;
     responses((status = 200, description = "Lines of JSON, or one object with `stream: false`")))]
 pub(crate) async fn generate(
     State(state): State<ServerState>,
-    Caching(caching): Caching,
+    caching: Caching,
     body: std::result::Result<Body<GenerateRequest>, Refusal>,
 ) -> Result {
     let Body(asked) = body?;
@@ -45,7 +45,7 @@ pub(crate) async fn generate(
         model,
         request,
         keep_alive,
-        caching,
+        caching: caching.0,
     };
     Ok(answer(&state, ask, Form::Generate, &asked.model, stream).await?)
 }

@@ -61,6 +61,7 @@ async fn touch(
         model,
         request,
         keep_alive,
+        // The model itself is wanted, not what it would say.
         caching: false,
     };
     begin(state, ask).await?.whole().await?;

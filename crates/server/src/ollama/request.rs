@@ -10,6 +10,7 @@ use crate::lenient::{or_default, texts, whole};
 
 /// `POST /api/chat`. Without messages the model is loaded, or unloaded by a `keep_alive` of 0.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ollama::ChatRequest)]
 pub(crate) struct ChatRequest {
     pub(super) model: String,
     #[serde(default, deserialize_with = "or_default")]
@@ -38,6 +39,7 @@ pub(crate) struct ChatRequest {
 
 /// `POST /api/generate`. Without a prompt the model is loaded, or unloaded by a `keep_alive` of 0.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ollama::GenerateRequest)]
 pub(crate) struct GenerateRequest {
     pub(super) model: String,
     #[serde(default, deserialize_with = "or_default")]
@@ -78,6 +80,7 @@ pub(crate) struct GenerateRequest {
 
 /// One message of a conversation.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[schema(as = ollama::Message)]
 pub(crate) struct Message {
     /// `system`, `user`, `assistant` or `tool`.
     pub(super) role: String,
@@ -100,6 +103,7 @@ pub(crate) struct Message {
 
 /// A call that the assistant made.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
+#[schema(as = ollama::Call)]
 pub(crate) struct Call {
     #[serde(default, deserialize_with = "or_default")]
     pub(super) id: String,
@@ -107,6 +111,7 @@ pub(crate) struct Call {
 }
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]
+#[schema(as = ollama::CalledFunction)]
 pub(crate) struct CalledFunction {
     pub(super) name: String,
     /// An object here; text that holds one, as OpenAI's API has it, is taken too.
@@ -116,11 +121,13 @@ pub(crate) struct CalledFunction {
 
 /// A function that the model may ask for.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
+#[schema(as = ollama::Tool)]
 pub(crate) struct Tool {
     pub(super) function: ToolFunction,
 }
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]
+#[schema(as = ollama::ToolFunction)]
 pub(crate) struct ToolFunction {
     pub(super) name: String,
     #[serde(default, deserialize_with = "or_default")]
@@ -133,6 +140,7 @@ pub(crate) struct ToolFunction {
 /// How the next token is chosen. Not here and so ignored: `num_ctx`, `num_keep`, `num_batch`, `num_gpu`, `main_gpu`, `use_mmap`,
 /// `num_thread`, `draft_num_predict` and others that belong to a loaded model and not to a request.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[schema(as = ollama::Options)]
 pub(crate) struct Options {
     /// Limit of generated tokens; 0 and less is none.
     #[serde(default, deserialize_with = "whole")]
@@ -169,6 +177,7 @@ pub(crate) struct Options {
 
 /// `POST /api/embed`.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ollama::EmbedRequest)]
 pub(crate) struct EmbedRequest {
     pub(super) model: String,
     /// One text or a list.
@@ -186,6 +195,7 @@ pub(crate) struct EmbedRequest {
 
 /// `POST /api/embeddings`, the older form: one text, and its vector as the model gives it.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ollama::EmbeddingsRequest)]
 pub(crate) struct EmbeddingsRequest {
     pub(super) model: String,
     #[serde(default, deserialize_with = "or_default")]
@@ -195,6 +205,7 @@ pub(crate) struct EmbeddingsRequest {
 
 /// A model by its name, in either of the two fields that clients use.
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = ollama::ModelRequest)]
 pub(crate) struct ModelRequest {
     #[serde(default, deserialize_with = "or_default")]
     pub(super) model: String,
@@ -206,6 +217,7 @@ pub(crate) struct ModelRequest {
 
 /// `POST /api/copy`.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ollama::CopyRequest)]
 pub(crate) struct CopyRequest {
     pub(super) source: String,
     pub(super) destination: String,

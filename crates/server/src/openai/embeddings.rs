@@ -128,7 +128,7 @@ pub(crate) async fn create(
 
 /// Keeps the first numbers and scales them to length 1 (Matryoshka embeddings: Kusupati et al., arXiv 2205.13147). Only models that
 /// were trained for it keep most of their sense.
-fn shorten(vector: &mut Vec<f32>, count: u32) -> std::result::Result<(), Refusal> {
+pub(crate) fn shorten(vector: &mut Vec<f32>, count: u32) -> std::result::Result<(), Refusal> {
     let most = vector.len();
     if count as usize > most {
         let reason = format!("must be at most {most}, which is what this model has, not {count}");

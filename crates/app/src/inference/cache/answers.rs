@@ -183,6 +183,7 @@ mod tests {
     fn summary(reason: FinishReason) -> Summary {
         Summary {
             reason,
+            stop: None,
             prompt_tokens: 9,
             cached_tokens: 0,
             tokens: 1,

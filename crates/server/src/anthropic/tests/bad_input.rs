@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::testing::{TestServer, text_of};
 
 /// A field of a request, status, words.
+#[rustfmt::skip] // A row is a case.
 const FIELDS: &[(&str, u16, &str)] = &[
     (r#""max_tokens": null"#, 400, "`max_tokens`"),
     (r#""max_tokens": "10""#, 400, "`max_tokens`"),
@@ -23,181 +24,45 @@ const FIELDS: &[(&str, u16, &str)] = &[
     (r#""messages": {}"#, 400, "`messages`"),
     (r#""messages": ["hi"]"#, 400, "messages[0]"),
     (r#""messages": [{}]"#, 400, "`messages[0].role` is missing"),
-    (
-        r#""messages": [{"role": "user"}]"#,
-        400,
-        "`messages[0].content` is missing",
-    ),
-    (
-        r#""messages": [{"role": 1, "content": "a"}]"#,
-        400,
-        "messages[0].role",
-    ),
-    (
-        r#""messages": [{"role": "robot", "content": "a"}]"#,
-        400,
-        "\"robot\"",
-    ),
-    (
-        r#""messages": [{"role": "tool", "content": "a"}]"#,
-        400,
-        "\"tool\"",
-    ),
-    (
-        r#""messages": [{"role": "user", "content": 1}]"#,
-        400,
-        "messages[0].content",
-    ),
-    (
-        r#""messages": [{"role": "user", "content": null}]"#,
-        400,
-        "messages[0].content",
-    ),
-    (
-        r#""messages": [{"role": "user", "content": {}}]"#,
-        400,
-        "messages[0].content",
-    ),
-    (
-        r#""messages": [{"role": "user", "content": ["a"]}]"#,
-        400,
-        "messages[0].content[0]",
-    ),
-    (
-        r#""messages": [{"role": "user", "content": [{}]}]"#,
-        400,
-        "`messages[0].content[0].type` is missing",
-    ),
-    (
-        r#""messages": [{"role": "user", "content": [{"type": 1}]}]"#,
-        400,
-        "messages[0].content[0].type",
-    ),
-    (
-        r#""messages": [{"role": "user", "content": [{"type": "audio"}]}]"#,
-        400,
-        "\"audio\"",
-    ),
-    (
-        r#""messages": [{"role": "user", "content": [{"type": "tool_use", "id": "a", "name": "b"}]}]"#,
-        400,
-        "\"tool_use\"",
-    ),
-    (
-        r#""messages": [{"role": "user", "content": [{"type": "text"}]}]"#,
-        400,
-        "`messages[0].content[0].text` is missing",
-    ),
-    (
-        r#""messages": [{"role": "user", "content": [{"type": "text", "text": 1}]}]"#,
-        400,
-        "messages[0].content[0].text",
-    ),
-    (
-        r#""messages": [{"role": "user", "content": [{"type": "image"}]}]"#,
-        400,
-        "content[0].source` is missing",
-    ),
-    (
-        r#""messages": [{"role": "user", "content": [{"type": "image", "source": "x"}]}]"#,
-        400,
-        "content[0].source",
-    ),
-    (
-        r#""messages": [{"role": "user", "content": [{"type": "image", "source": {}}]}]"#,
-        400,
-        "source.type",
-    ),
-    (
-        r#""messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": "http://a"}}]}]"#,
-        400,
-        "base64 only",
-    ),
-    (
-        r#""messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "base64", "data": "aGk="}}]}]"#,
-        400,
-        "cannot see",
-    ),
-    (
-        r#""messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "base64", "data": "no base64"}}]}]"#,
-        400,
-        "not base64",
-    ),
-    (
-        r#""messages": [{"role": "user", "content": [{"type": "document", "source": {"type": "base64", "data": "aGk="}}]}]"#,
-        400,
-        "plain text",
-    ),
-    (
-        r#""messages": [{"role": "user", "content": [{"type": "document"}]}]"#,
-        400,
-        "source` is missing",
-    ),
-    (
-        r#""messages": [{"role": "user", "content": [{"type": "tool_result"}]}]"#,
-        400,
-        "tool_use_id` is missing",
-    ),
-    (
-        r#""messages": [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": 1}]}]"#,
-        400,
-        "tool_use_id",
-    ),
-    (
-        r#""messages": [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": 1}]}]"#,
-        400,
-        "content[0].content",
-    ),
-    (
-        r#""messages": [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": [{"type": "audio"}]}]}]"#,
-        400,
-        "content[0].content[0].type",
-    ),
-    (
-        r#""messages": [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": [{"type": "text"}]}]}]"#,
-        400,
-        "content[0].content[0].text",
-    ),
-    (
-        r#""messages": [{"role": "assistant", "content": "I begin"}]"#,
-        400,
-        "must end with a message of the user",
-    ),
-    (
-        r#""messages": [{"role": "assistant", "content": [{"type": "tool_use"}]}]"#,
-        400,
-        "content[0].id` is missing",
-    ),
-    (
-        r#""messages": [{"role": "assistant", "content": [{"type": "tool_use", "id": "a"}]}]"#,
-        400,
-        "content[0].name` is missing",
-    ),
-    (
-        r#""messages": [{"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "b", "input": 1}]}]"#,
-        400,
-        "content[0].input",
-    ),
-    (
-        r#""messages": [{"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "b", "input": []}]}]"#,
-        400,
-        "must be an object",
-    ),
-    (
-        r#""messages": [{"role": "assistant", "content": [{"type": "tool_result", "tool_use_id": "a"}]}]"#,
-        400,
-        "\"tool_result\"",
-    ),
+    (r#""messages": [{"role": "user"}]"#, 400, "`messages[0].content` is missing"),
+    (r#""messages": [{"role": 1, "content": "a"}]"#, 400, "messages[0].role"),
+    (r#""messages": [{"role": "robot", "content": "a"}]"#, 400, "\"robot\""),
+    (r#""messages": [{"role": "tool", "content": "a"}]"#, 400, "\"tool\""),
+    (r#""messages": [{"role": "user", "content": 1}]"#, 400, "messages[0].content"),
+    (r#""messages": [{"role": "user", "content": null}]"#, 400, "messages[0].content"),
+    (r#""messages": [{"role": "user", "content": {}}]"#, 400, "messages[0].content"),
+    (r#""messages": [{"role": "user", "content": ["a"]}]"#, 400, "messages[0].content[0]"),
+    (r#""messages": [{"role": "user", "content": [{}]}]"#, 400, "`messages[0].content[0].type` is missing"),
+    (r#""messages": [{"role": "user", "content": [{"type": 1}]}]"#, 400, "messages[0].content[0].type"),
+    (r#""messages": [{"role": "user", "content": [{"type": "audio"}]}]"#, 400, "\"audio\""),
+    (r#""messages": [{"role": "user", "content": [{"type": "tool_use", "id": "a", "name": "b"}]}]"#, 400, "\"tool_use\""),
+    (r#""messages": [{"role": "user", "content": [{"type": "text"}]}]"#, 400, "`messages[0].content[0].text` is missing"),
+    (r#""messages": [{"role": "user", "content": [{"type": "text", "text": 1}]}]"#, 400, "messages[0].content[0].text"),
+    (r#""messages": [{"role": "user", "content": [{"type": "image"}]}]"#, 400, "content[0].source` is missing"),
+    (r#""messages": [{"role": "user", "content": [{"type": "image", "source": "x"}]}]"#, 400, "content[0].source"),
+    (r#""messages": [{"role": "user", "content": [{"type": "image", "source": {}}]}]"#, 400, "source.type"),
+    (r#""messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": "http://a"}}]}]"#, 400, "base64 only"),
+    (r#""messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "base64", "data": "aGk="}}]}]"#, 400, "cannot see"),
+    (r#""messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "base64", "data": "no base64"}}]}]"#, 400, "not base64"),
+    (r#""messages": [{"role": "user", "content": [{"type": "document", "source": {"type": "base64", "data": "aGk="}}]}]"#, 400, "plain text"),
+    (r#""messages": [{"role": "user", "content": [{"type": "document"}]}]"#, 400, "source` is missing"),
+    (r#""messages": [{"role": "user", "content": [{"type": "tool_result"}]}]"#, 400, "tool_use_id` is missing"),
+    (r#""messages": [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": 1}]}]"#, 400, "tool_use_id"),
+    (r#""messages": [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": 1}]}]"#, 400, "content[0].content"),
+    (r#""messages": [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": [{"type": "audio"}]}]}]"#, 400, "content[0].content[0].type"),
+    (r#""messages": [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": [{"type": "text"}]}]}]"#, 400, "content[0].content[0].text"),
+    (r#""messages": [{"role": "assistant", "content": "I begin"}]"#, 400, "must end with a message of the user"),
+    (r#""messages": [{"role": "assistant", "content": [{"type": "tool_use"}]}]"#, 400, "content[0].id` is missing"),
+    (r#""messages": [{"role": "assistant", "content": [{"type": "tool_use", "id": "a"}]}]"#, 400, "content[0].name` is missing"),
+    (r#""messages": [{"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "b", "input": 1}]}]"#, 400, "content[0].input"),
+    (r#""messages": [{"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "b", "input": []}]}]"#, 400, "must be an object"),
+    (r#""messages": [{"role": "assistant", "content": [{"type": "tool_result", "tool_use_id": "a"}]}]"#, 400, "\"tool_result\""),
     (r#""system": 1"#, 400, "`system`"),
     (r#""system": {}"#, 400, "`system`"),
     (r#""system": ["a"]"#, 400, "system[0]"),
     (r#""system": [{"text": "a"}]"#, 400, "system[0].type"),
     (r#""system": [{"type": "text"}]"#, 400, "system[0].text"),
-    (
-        r#""system": [{"type": "thinking", "thinking": "a"}]"#,
-        400,
-        "\"thinking\"",
-    ),
+    (r#""system": [{"type": "thinking", "thinking": "a"}]"#, 400, "\"thinking\""),
     (r#""stream": "yes""#, 400, "`stream`"),
     (r#""stream": 1"#, 400, "`stream`"),
     (r#""temperature": "hot""#, 400, "`temperature`"),
@@ -214,105 +79,50 @@ const FIELDS: &[(&str, u16, &str)] = &[
     (r#""top_k": 2000000"#, 400, "`top_k`"),
     (r#""stop_sequences": "a""#, 400, "`stop_sequences`"),
     (r#""stop_sequences": [1]"#, 400, "stop_sequences[0]"),
-    (
-        r#""stop_sequences": ["a","b","c","d","e","f","g","h","i","j","k","l","m","n","o","p","q"]"#,
-        400,
-        "the limit is 16",
-    ),
+    (r#""stop_sequences": ["a","b","c","d","e","f","g","h","i","j","k","l","m","n","o","p","q"]"#, 400, "`stop_sequences` has 17"),
     (r#""tools": {}"#, 400, "`tools`"),
     (r#""tools": ["a"]"#, 400, "tools[0]"),
     (r#""tools": [{}]"#, 400, "`tools[0].name` is missing"),
     (r#""tools": [{"name": 1}]"#, 400, "tools[0].name"),
     (r#""tools": [{"name": "a b"}]"#, 400, "a b"),
-    (
-        r#""tools": [{"name": "a", "description": 1}]"#,
-        400,
-        "tools[0].description",
-    ),
-    (
-        r#""tools": [{"name": "a", "input_schema": 1}]"#,
-        400,
-        "`tools`",
-    ),
-    (
-        r#""tools": [{"name": "a", "input_schema": {"type": "array"}}]"#,
-        400,
-        "object",
-    ),
-    (
-        r#""tools": [{"name": "a"}, {"name": "a"}]"#,
-        400,
-        "two tools named `a`",
-    ),
-    (
-        r#""tools": [{"type": "web_search_20250305", "name": "web_search"}]"#,
-        400,
-        "web_search_20250305",
-    ),
-    (
-        r#""tools": [{"type": 1, "name": "a"}]"#,
-        400,
-        "tools[0].type",
-    ),
+    (r#""tools": [{"name": "a", "description": 1}]"#, 400, "tools[0].description"),
+    (r#""tools": [{"name": "a", "input_schema": 1}]"#, 400, "`tools`"),
+    (r#""tools": [{"name": "a", "input_schema": {"type": "array"}}]"#, 400, "object"),
+    (r#""tools": [{"name": "a"}, {"name": "a"}]"#, 400, "two tools named `a`"),
+    (r#""tools": [{"type": "web_search_20250305", "name": "web_search"}]"#, 400, "web_search_20250305"),
+    (r#""tools": [{"type": 1, "name": "a"}]"#, 400, "tools[0].type"),
     (r#""tool_choice": "auto""#, 400, "`tool_choice`"),
     (r#""tool_choice": {}"#, 400, "`tool_choice.type` is missing"),
     (r#""tool_choice": {"type": "all"}"#, 400, "\"all\""),
     (r#""tool_choice": {"type": "any"}"#, 400, "`tool_choice`"),
-    (
-        r#""tool_choice": {"type": "tool"}"#,
-        400,
-        "`tool_choice.name` is missing",
-    ),
-    (
-        r#""tool_choice": {"type": "tool", "name": "a"}"#,
-        400,
-        "`a`",
-    ),
-    (
-        r#""tool_choice": {"type": "tool", "name": 1}"#,
-        400,
-        "tool_choice.name",
-    ),
-    (
-        r#""tool_choice": {"type": "auto", "disable_parallel_tool_use": 1}"#,
-        400,
-        "disable_parallel_tool_use",
-    ),
+    (r#""tool_choice": {"type": "tool"}"#, 400, "`tool_choice.name` is missing"),
+    (r#""tool_choice": {"type": "tool", "name": "a"}"#, 400, "`a`"),
+    (r#""tool_choice": {"type": "tool", "name": 1}"#, 400, "tool_choice.name"),
+    (r#""tool_choice": {"type": "auto", "disable_parallel_tool_use": 1}"#, 400, "disable_parallel_tool_use"),
     (r#""thinking": true"#, 400, "`thinking`"),
     (r#""thinking": {}"#, 400, "`thinking.type` is missing"),
     (r#""thinking": {"type": "deep"}"#, 400, "\"deep\""),
     (r#""thinking": {"type": 1}"#, 400, "thinking.type"),
     (r#""output_config": "json""#, 400, "`output_config`"),
-    (
-        r#""output_config": {"format": {}}"#,
-        400,
-        "output_config.format.type",
-    ),
-    (
-        r#""output_config": {"format": {"type": "xml"}}"#,
-        400,
-        "\"xml\"",
-    ),
-    (
-        r#""output_config": {"format": {"type": "json_schema"}}"#,
-        400,
-        "`output_config.format.schema` is missing",
-    ),
-    (
-        r#""output_config": {"format": {"type": "json_schema", "schema": 1}}"#,
-        400,
-        "json_schema",
-    ),
-    (
-        r#""output_format": {"type": "json_schema"}"#,
-        400,
-        "`output_format.schema` is missing",
-    ),
+    (r#""output_config": {"format": {}}"#, 400, "output_config.format.type"),
+    (r#""output_config": {"format": {"type": "xml"}}"#, 400, "\"xml\""),
+    (r#""output_config": {"format": {"type": "json_schema"}}"#, 400, "`output_config.format.schema` is missing"),
+    (r#""output_config": {"format": {"type": "json_schema", "schema": 1}}"#, 400, "`output_config.format.schema`"),
+    (r#""output_format": {"type": "json_schema"}"#, 400, "`output_format.schema` is missing"),
     (r#""output_format": 1"#, 400, "`output_format`"),
 ];
 
-async fn check(server: &TestServer, method: &str, body: &str, expected: u16, says: &str) {
-    let response = server.send(method, "/v1/messages", body.to_owned()).await;
+const MESSAGES: &str = "/v1/messages";
+const COUNT: &str = "/v1/messages/count_tokens";
+
+async fn check(
+    server: &TestServer,
+    (method, path): (&str, &str),
+    body: &str,
+    expected: u16,
+    says: &str,
+) {
+    let response = server.send(method, path, body.to_owned()).await;
     let status = response.status().as_u16();
     let text = text_of(response).await;
     assert_eq!(status, expected, "{body}: {text}");
@@ -343,7 +153,21 @@ async fn what_is_wrong_is_named() {
         let mut fields: Vec<&str> = rest.map(|(_, field)| *field).collect();
         fields.push(field);
         let body = format!("{{{}}}", fields.join(", "));
-        check(&server, "POST", &body, *status, says).await;
+        check(&server, ("POST", MESSAGES), &body, *status, says).await;
+        let counted = [
+            "model",
+            "messages",
+            "system",
+            "tools",
+            "tool_choice",
+            "thinking",
+        ];
+        if counted
+            .iter()
+            .any(|name| field.starts_with(&format!("\"{name}\"")))
+        {
+            check(&server, ("POST", COUNT), &body, *status, says).await;
+        }
     }
     for (body, says) in [
         ("", "no body"),
@@ -362,9 +186,10 @@ async fn what_is_wrong_is_named() {
         ),
         (r#"{"max_tokens": 1, "messages": []}"#, "`model` is missing"),
     ] {
-        check(&server, "POST", body, 400, says).await;
+        check(&server, ("POST", MESSAGES), body, 400, says).await;
     }
     for method in ["GET", "DELETE", "PUT"] {
-        check(&server, method, "", 405, method).await;
+        check(&server, (method, MESSAGES), "", 405, method).await;
+        check(&server, (method, COUNT), "", 405, method).await;
     }
 }

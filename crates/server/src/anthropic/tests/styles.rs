@@ -208,6 +208,27 @@ async fn the_conversation_reaches_the_model() {
 }
 
 #[tokio::test]
+async fn a_conversation_is_counted_as_it_would_be_read() {
+    let server = TestServer::start();
+    let mut body = with(ask("hello"), "tools", weather());
+    body["system"] = json!("Be brief.");
+    let path = "/v1/messages/count_tokens?beta=true";
+    let (status, count) = server.post(path, &body).await;
+    assert_eq!(status, 200, "{count}");
+    let usage = whole(&server, &body).await["usage"].clone();
+    let read = usage["input_tokens"].as_u64().unwrap()
+        + usage["cache_read_input_tokens"].as_u64().unwrap();
+    assert_eq!(count, json!({ "input_tokens": read }));
+    // The fake engine has a token for each byte and 16,384 of them.
+    let (status, count) = server.post(path, &ask(&"long ".repeat(10_000))).await;
+    assert_eq!(status, 200, "{count}");
+    assert!(count["input_tokens"].as_u64().unwrap() > 50_000, "{count}");
+    let (status, error) = server.post(path, &json!({ "model": "starter" })).await;
+    assert_eq!(status, 400);
+    assert_eq!(error["error"]["type"], "invalid_request_error");
+}
+
+#[tokio::test]
 async fn errors_before_and_in_the_middle() {
     let server = TestServer::start();
     let (status, body) = server

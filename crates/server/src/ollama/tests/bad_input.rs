@@ -45,7 +45,6 @@ const CHAT: &[(&str, u16, &str)] = &[
     (r#""format": 1"#, 400, "`format`"),
     (r#""format": true"#, 400, "`format`"),
     (r#""format": ["json"]"#, 400, "`format`"),
-    (r#""format": {"type": {}, "x": {"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":1}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}"#, 400, "`format` is nested more than 64"),
     (r#""think": "maybe""#, 400, "`think`"),
     (r#""think": 1"#, 400, "`think`"),
     (r#""think": {}"#, 400, "`think`"),
@@ -149,6 +148,24 @@ const OTHERS: &[Case] = &[
     ("/api/generate", r#"{"model": "starter", "prompt": "a", "stream": 0}"#, 400, "`stream`"),
     ("/api/generate", r#"{"model": "embedder", "prompt": "a"}"#, 422, "cannot chat"),
     ("/api/generate", r#"{"model": "embedder"}"#, 422, "cannot chat"),
+    ("/api/embed", "{}", 400, "`model` is missing"),
+    ("/api/embed", "", 400, "no body"),
+    ("/api/embed", r#"{"model": "embedder", "input": 1}"#, 400, "`input`"),
+    ("/api/embed", r#"{"model": "embedder", "input": {}}"#, 400, "`input`"),
+    ("/api/embed", r#"{"model": "embedder", "input": [1]}"#, 400, "`input`"),
+    ("/api/embed", r#"{"model": "embedder", "input": ["a", ""]}"#, 400, "is empty"),
+    ("/api/embed", r#"{"model": "embedder", "input": "a", "truncate": "no"}"#, 400, "`truncate`"),
+    ("/api/embed", r#"{"model": "embedder", "input": "a", "dimensions": -1}"#, 400, "`dimensions`"),
+    ("/api/embed", r#"{"model": "embedder", "input": "a", "dimensions": 1.5}"#, 400, "`dimensions`"),
+    ("/api/embed", r#"{"model": "embedder", "input": "a", "dimensions": 99999}"#, 400, "`dimensions`"),
+    ("/api/embed", r#"{"model": "embedder", "input": "a", "keep_alive": "x"}"#, 400, "`keep_alive`"),
+    ("/api/embed", r#"{"model": "none", "input": "a"}"#, 404, "none"),
+    ("/api/embed", r#"{"model": "starter", "input": "a"}"#, 422, "cannot turn texts into vectors"),
+    ("/api/embeddings", "{}", 400, "`model` is missing"),
+    ("/api/embeddings", r#"{"model": "embedder", "prompt": 1}"#, 400, "`prompt`"),
+    ("/api/embeddings", r#"{"model": "embedder", "prompt": ["a"]}"#, 400, "`prompt`"),
+    ("/api/embeddings", r#"{"model": "none", "prompt": "a"}"#, 404, "none"),
+    ("/api/embeddings", r#"{"model": "starter", "prompt": "a"}"#, 422, "cannot turn texts into vectors"),
     ("/api/show", "{}", 400, "`model` is missing"),
     ("/api/show", "", 400, "no body"),
     ("/api/show", r#"{"model": "none"}"#, 404, "none"),
@@ -251,8 +268,18 @@ async fn every_route_names_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_large_is_refused() {
+async fn what_is_too_large_or_too_deep_is_refused() {
     let server = TestServer::start();
+    let deep = format!("{}1{}", r#"{"a": "#.repeat(70), "}".repeat(70));
+    let body =
+        format!(r#"{{"model": "starter", "messages": [{{"role": "user"}}], "format": {deep}}}"#);
+    let case = (
+        "/api/chat",
+        &*body.leak(),
+        400,
+        "`format` is nested more than 64",
+    );
+    check(&server, "POST", &case).await;
     let large = format!(r#"{{"model": "{}"}}"#, "x".repeat(33 << 20));
     let response = server.send("POST", "/api/chat", Body::from(large)).await;
     assert_eq!(response.status(), 413);

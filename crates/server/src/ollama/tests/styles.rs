@@ -237,6 +237,48 @@ async fn models_are_described() {
 }
 
 #[tokio::test]
+async fn vectors_have_length_one_unless_asked_for_by_the_older_route() {
+    let server = TestServer::start();
+    let body = json!({ "model": "embedder:latest", "input": ["one", "two"], "dimensions": 4, "keep_alive": "1m" });
+    let answer = whole(&server, "/api/embed", body).await;
+    let vectors = answer["embeddings"].as_array().unwrap();
+    assert_eq!(vectors.len(), 2);
+    let squares = |vector: &Value| -> f64 {
+        let numbers = vector.as_array().unwrap().iter();
+        numbers.map(|x| x.as_f64().unwrap().powi(2)).sum()
+    };
+    for vector in vectors {
+        assert_eq!(vector.as_array().unwrap().len(), 4);
+        assert!((squares(vector) - 1.0).abs() < 1e-5, "{vector}");
+    }
+    assert!(answer["prompt_eval_count"].as_u64().unwrap() > 0);
+    assert_eq!(answer["model"], "embedder:latest");
+    let one = whole(
+        &server,
+        "/api/embed",
+        json!({ "model": "embedder", "input": "one" }),
+    )
+    .await;
+    assert_eq!(one["embeddings"].as_array().unwrap().len(), 1);
+    let old = whole(
+        &server,
+        "/api/embeddings",
+        json!({ "model": "embedder", "prompt": "one" }),
+    )
+    .await;
+    let old = old["embedding"].as_array().unwrap();
+    assert_eq!(old.len(), one["embeddings"][0].as_array().unwrap().len());
+    for (path, body) in [
+        ("/api/embed", json!({ "model": "embedder", "input": "" })),
+        ("/api/embeddings", json!({ "model": "embedder" })),
+    ] {
+        let nothing = whole(&server, path, body).await;
+        let list = nothing.get("embeddings").or(nothing.get("embedding"));
+        assert_eq!(list, Some(&json!([])));
+    }
+}
+
+#[tokio::test]
 async fn zed_sees_models_as_lm_studio_has_them() {
     let server = TestServer::start();
     let (status, list) = server.get("/api/v0/models").await;

@@ -542,3 +542,107 @@ async fn rerank_inputs() {
         );
     }
 }
+
+#[tokio::test]
+async fn responses() {
+    let good = json!({ "model": "starter", "input": "!say hi" });
+    let item = |item: Value| json!({ "input": [item] });
+    let part = |part: Value| json!({ "input": [{ "role": "user", "content": [part] }] });
+    let format = |format: Value| json!({ "text": { "format": format } });
+    let rows = vec![
+        row(json!({ "input": "<none>" }), "input"),
+        row(json!({ "input": [] }), "input"),
+        row(json!({ "input": 3 }), "input"),
+        row(json!({ "input": ["a"] }), "input"),
+        row(item(json!({})), "input[0].role"),
+        row(
+            item(json!({ "role": "tool", "content": "a" })),
+            "input[0].role",
+        ),
+        row(item(json!({ "role": "user" })), "input[0].content"),
+        row(item(json!({ "type": "robot" })), "input[0].type"),
+        row(
+            item(json!({ "type": "item_reference", "id": "msg_1" })),
+            "input[0].type",
+        ),
+        row(
+            item(json!({ "type": "function_call", "name": "f", "arguments": "" })),
+            "input[0].call_id",
+        ),
+        row(
+            item(json!({ "type": "function_call", "call_id": "1", "arguments": "" })),
+            "input[0].name",
+        ),
+        row(
+            item(json!({ "type": "function_call", "call_id": "1", "name": "f" })),
+            "input[0].arguments",
+        ),
+        row(
+            item(json!({ "type": "function_call_output", "call_id": "1" })),
+            "input[0].output",
+        ),
+        row(
+            part(json!({ "type": "input_text" })),
+            "input[0].content[0].text",
+        ),
+        row(
+            part(json!({ "type": "input_file" })),
+            "input[0].content[0].type",
+        ),
+        row(
+            part(json!({ "type": "input_image" })),
+            "input[0].content[0].image_url",
+        ),
+        row(
+            part(json!({ "type": "input_image", "image_url": "https://a/b" })),
+            "input[0].content[0].image_url",
+        ),
+        row(
+            json!({ "previous_response_id": "resp_1" }),
+            "previous_response_id",
+        ),
+        row(json!({ "instructions": 3 }), "instructions"),
+        row(json!({ "max_output_tokens": 0 }), "max_output_tokens"),
+        row(json!({ "max_output_tokens": -5 }), "max_output_tokens"),
+        row(json!({ "temperature": 3 }), "temperature"),
+        row(json!({ "top_p": -1 }), "top_p"),
+        row(json!({ "stream": "yes" }), "stream"),
+        row(json!({ "tools": [{}] }), "tools[0].type"),
+        row(
+            json!({ "tools": [{ "type": "function" }] }),
+            "tools[0].name",
+        ),
+        row(json!({ "tools": [{ "type": "magic" }] }), "tools[0].type"),
+        row(json!({ "tool_choice": "any" }), "tool_choice"),
+        row(
+            json!({ "tool_choice": { "type": "function" } }),
+            "tool_choice",
+        ),
+        row(
+            json!({ "tool_choice": { "type": "function", "name": "f" } }),
+            "tool_choice",
+        ),
+        row(format(json!({ "type": "xml" })), "text.format.type"),
+        row(
+            format(json!({ "type": "json_schema" })),
+            "text.format.schema",
+        ),
+        row(
+            format(json!({ "type": "json_schema", "schema": 3 })),
+            "text.format.schema",
+        ),
+        row(
+            json!({ "reasoning": { "effort": "huge" } }),
+            "reasoning.effort",
+        ),
+        row(json!({ "top_logprobs": 21 }), "top_logprobs"),
+        (json!({ "model": "nothing" }), 404, "model_not_found", None),
+        (
+            json!({ "model": "embedder" }),
+            422,
+            "model_unsupported",
+            None,
+        ),
+    ];
+    check("/v1/responses", good, rows).await;
+}

@@ -222,3 +222,39 @@ async fn no_store_asks_for_a_new_answer() {
     }
     assert_eq!(server.app.inference().cache_counts().0, Default::default());
 }
+
+const RESPONSES: &str = "/v1/responses";
+
+fn response_tools() -> Value {
+    json!([{ "type": "function", "name": "weather", "parameters": { "type": "object" } }, { "type": "web_search" }])
+}
+
+#[tokio::test]
+async fn responses() {
+    let body = json!({ "model": "starter", "input": "!say hello", "instructions": "Be short." });
+    insta::assert_json_snapshot!("response", post(RESPONSES, body.clone()).await);
+    insta::assert_json_snapshot!("response_streamed", stream(RESPONSES, body).await);
+}
+
+#[tokio::test]
+async fn responses_with_calls() {
+    let body = json!({ "model": "starter", "input": CALLS, "tools": response_tools() });
+    let whole = post(RESPONSES, body.clone()).await;
+    insta::assert_json_snapshot!("response_calls", whole["output"]);
+    insta::assert_json_snapshot!("response_calls_streamed", stream(RESPONSES, body).await);
+}
+
+#[tokio::test]
+async fn responses_that_end_early() {
+    let body = json!({ "model": "starter", "input": "!say hello", "max_output_tokens": 3 });
+    let events = stream(RESPONSES, body).await;
+    let last = events.last().unwrap();
+    assert_eq!(last["type"], "response.incomplete");
+    let why = &last["response"]["incomplete_details"]["reason"];
+    assert_eq!(why, "max_output_tokens");
+    let body = json!({ "model": "starter", "input": "!error" });
+    let events = stream(RESPONSES, body.clone()).await;
+    insta::assert_json_snapshot!("response_failed", events.last().unwrap());
+    let (status, _) = TestServer::start().post(RESPONSES, &body).await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+}

@@ -1,0 +1,344 @@
+//! The output of a response as it grows: thoughts, text and calls as items, each begun, filled and closed by events in the order that
+//! clients expect.
+//!
+//! The same events make the streamed and the whole response. Nothing here knows the engine beyond its events.
+
+use axum::response::sse::Event as Frame;
+use hearth_app::engine::{Event, FinishReason, Summary, TokenLogprob};
+use serde_json::{Value, json};
+
+use super::request::Head;
+use crate::answer::Wire;
+use crate::openai::output;
+use crate::refusal::Refusal;
+use crate::sse;
+
+/// What an item holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Reasoning,
+    Call { call_id: String, name: String },
+}
+
+/// The item that is being filled.
+struct Open {
+    kind: Kind,
+    id: String,
+    text: String,
+    logprobs: Vec<Value>,
+}
+
+/// Makes items of events.
+pub(super) struct Items {
+    head: Head,
+    sequence: u64,
+    done: Vec<Value>,
+    open: Option<Open>,
+    summary: Option<Summary>,
+}
+
+impl Items {
+    pub(super) fn new(head: Head) -> Self {
+        Self {
+            head,
+            sequence: 0,
+            done: Vec::new(),
+            open: None,
+            summary: None,
+        }
+    }
+
+    /// Takes an event of the engine; `out` gets what a stream sends of it.
+    pub(super) fn take(&mut self, event: Event, out: &mut Vec<Frame>) {
+        match event {
+            Event::Text { text, logprobs } => {
+                self.switch(&Kind::Text, out);
+                self.text(&text, &logprobs, out);
+            }
+            Event::Reasoning { text } => {
+                self.switch(&Kind::Reasoning, out);
+                self.fill("response.reasoning_text.delta", &text, true, out);
+            }
+            Event::ToolCall { index, .. } | Event::ToolArguments { index, .. }
+                if index > 0 && !self.head.parallel_tool_calls => {}
+            Event::ToolCall { id, name, .. } => {
+                self.finish(out);
+                self.begin(Kind::Call { call_id: id, name }, out);
+            }
+            Event::ToolArguments { text, .. } => {
+                self.fill("response.function_call_arguments.delta", &text, false, out);
+            }
+            Event::Finished(summary) => {
+                self.finish(out);
+                self.summary = Some(summary);
+            }
+            _ => {}
+        }
+    }
+
+    /// The response as it is now.
+    pub(super) fn response(&self) -> Value {
+        let status = match &self.summary {
+            None => "in_progress",
+            Some(summary) if summary.reason == FinishReason::Length => "incomplete",
+            Some(_) => "completed",
+        };
+        let mut response = json!(self.head);
+        response["object"] = "response".into();
+        response["status"] = status.into();
+        response["output"] = self.done.clone().into();
+        response["error"] = Value::Null;
+        response["incomplete_details"] = if status == "incomplete" {
+            json!({ "reason": "max_output_tokens" })
+        } else {
+            Value::Null
+        };
+        response["previous_response_id"] = Value::Null;
+        response["store"] = false.into();
+        response["truncation"] = "disabled".into();
+        response["usage"] = self.summary.as_ref().map(usage).into();
+        response
+    }
+
+    fn send(&mut self, name: &str, mut value: Value, out: &mut Vec<Frame>) {
+        value["type"] = name.into();
+        value["sequence_number"] = self.sequence.into();
+        self.sequence += 1;
+        out.push(sse::named(name, &value));
+    }
+
+    /// Goes on with the open item when it is of this kind, else with a new one.
+    fn switch(&mut self, kind: &Kind, out: &mut Vec<Frame>) {
+        if self.open.as_ref().is_none_or(|open| open.kind != *kind) {
+            self.finish(out);
+            self.begin(kind.clone(), out);
+        }
+    }
+
+    fn begin(&mut self, kind: Kind, out: &mut Vec<Frame>) {
+        let id = output::id(match kind {
+            Kind::Text => "msg_",
+            Kind::Reasoning => "rs_",
+            Kind::Call { .. } => "fc_",
+        });
+        let open = Open {
+            kind,
+            id,
+            text: String::new(),
+            logprobs: Vec::new(),
+        };
+        let output_index = self.done.len();
+        let event = json!({ "output_index": output_index, "item": open.item("in_progress") });
+        self.send("response.output_item.added", event, out);
+        if let Some(part) = open.part() {
+            let event = json!({ "item_id": open.id, "output_index": output_index, "content_index": 0, "part": part });
+            self.send("response.content_part.added", event, out);
+        }
+        self.open = Some(open);
+    }
+
+    fn text(&mut self, text: &str, logprobs: &[TokenLogprob], out: &mut Vec<Frame>) {
+        let odds = output::chat_logprobs(logprobs, self.head.logprobs);
+        let odds = odds["content"].as_array().cloned().unwrap_or_default();
+        let Some(open) = &mut self.open else { return };
+        open.text.push_str(text);
+        open.logprobs.extend(odds.iter().cloned());
+        let event = json!({
+            "item_id": open.id,
+            "output_index": self.done.len(),
+            "content_index": 0,
+            "delta": text,
+            "logprobs": odds,
+        });
+        self.send("response.output_text.delta", event, out);
+    }
+
+    fn fill(&mut self, name: &str, text: &str, in_part: bool, out: &mut Vec<Frame>) {
+        let Some(open) = &mut self.open else { return };
+        open.text.push_str(text);
+        let mut event =
+            json!({ "item_id": open.id, "output_index": self.done.len(), "delta": text });
+        if in_part {
+            event["content_index"] = 0.into();
+        }
+        self.send(name, event, out);
+    }
+
+    fn finish(&mut self, out: &mut Vec<Frame>) {
+        let Some(open) = self.open.take() else { return };
+        let place = json!({ "item_id": open.id, "output_index": self.done.len() });
+        let with = |more: Value| {
+            let mut event = place.clone();
+            if let (Some(event), Value::Object(more)) = (event.as_object_mut(), more) {
+                event.extend(more);
+            }
+            event
+        };
+        match &open.kind {
+            Kind::Text => {
+                let text =
+                    json!({ "content_index": 0, "text": open.text, "logprobs": open.logprobs });
+                self.send("response.output_text.done", with(text), out);
+            }
+            Kind::Reasoning => {
+                let text = json!({ "content_index": 0, "text": open.text });
+                self.send("response.reasoning_text.done", with(text), out);
+            }
+            Kind::Call { name, .. } => {
+                let call = json!({ "name": name, "arguments": open.text });
+                self.send("response.function_call_arguments.done", with(call), out);
+            }
+        }
+        if let Some(part) = open.part() {
+            let event = with(json!({ "content_index": 0, "part": part }));
+            self.send("response.content_part.done", event, out);
+        }
+        let item = open.item("completed");
+        let event = json!({ "output_index": self.done.len(), "item": item });
+        self.send("response.output_item.done", event, out);
+        self.done.push(item);
+    }
+}
+
+impl Open {
+    fn part(&self) -> Option<Value> {
+        match self.kind {
+            Kind::Text => Some(json!({
+                "type": "output_text",
+                "text": self.text,
+                "annotations": [],
+                "logprobs": self.logprobs,
+            })),
+            Kind::Reasoning => Some(json!({ "type": "reasoning_text", "text": self.text })),
+            Kind::Call { .. } => None,
+        }
+    }
+
+    /// An item that has just begun holds no part yet: the part has an event of its own.
+    fn item(&self, status: &str) -> Value {
+        let parts: Vec<Value> = self
+            .part()
+            .filter(|_| status == "completed")
+            .into_iter()
+            .collect();
+        match &self.kind {
+            Kind::Text => json!({
+                "id": self.id,
+                "type": "message",
+                "status": status,
+                "role": "assistant",
+                "content": parts,
+            }),
+            Kind::Reasoning => json!({
+                "id": self.id,
+                "type": "reasoning",
+                "status": status,
+                "summary": [],
+                "content": parts,
+            }),
+            Kind::Call { call_id, name } => json!({
+                "id": self.id,
+                "type": "function_call",
+                "status": status,
+                "call_id": call_id,
+                "name": name,
+                "arguments": self.text,
+            }),
+        }
+    }
+}
+
+fn usage(summary: &Summary) -> Value {
+    json!({
+        "input_tokens": summary.prompt_tokens,
+        "input_tokens_details": { "cached_tokens": summary.cached_tokens },
+        "output_tokens": summary.tokens,
+        "total_tokens": summary.prompt_tokens + summary.tokens,
+    })
+}
+
+impl Wire for Items {
+    type Frame = Frame;
+
+    fn open(&mut self, out: &mut Vec<Frame>) {
+        for name in ["response.created", "response.in_progress"] {
+            let event = json!({ "response": self.response() });
+            self.send(name, event, out);
+        }
+    }
+
+    fn event(&mut self, _: usize, event: Event, out: &mut Vec<Frame>) {
+        self.take(event, out);
+    }
+
+    fn failed(&mut self, refusal: &Refusal, out: &mut Vec<Frame>) {
+        let mut response = self.response();
+        response["status"] = "failed".into();
+        response["error"] = json!({ "code": refusal.code, "message": refusal.text() });
+        self.send("response.failed", json!({ "response": response }), out);
+    }
+
+    fn close(&mut self, out: &mut Vec<Frame>) {
+        let response = self.response();
+        let name = format!(
+            "response.{}",
+            response["status"].as_str().unwrap_or_default()
+        );
+        self.send(&name, json!({ "response": response }), out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::caching::Caching;
+    use crate::openai::responses::request::ResponsesRequest;
+
+    fn items() -> Items {
+        let body = json!({ "model": "m", "input": "a" });
+        let request: ResponsesRequest = serde_json::from_value(body).unwrap();
+        Items::new(request.ask(Caching(true)).unwrap().1)
+    }
+
+    fn text(text: &str) -> Event {
+        Event::Text {
+            text: text.into(),
+            logprobs: vec![],
+        }
+    }
+
+    #[test]
+    fn thoughts_and_text_are_items_of_their_own() {
+        let mut items = items();
+        let mut out = Vec::new();
+        for event in [
+            Event::Reasoning { text: "h".into() },
+            Event::Reasoning { text: "m".into() },
+            text("y"),
+            text("es"),
+            Event::Finished(Summary {
+                reason: FinishReason::Stop,
+                stop: None,
+                prompt_tokens: 7,
+                cached_tokens: 3,
+                tokens: 4,
+                ttft_ms: 0.0,
+                prefill_ms: 0.0,
+                decode_ms: 0.0,
+            }),
+        ] {
+            items.take(event, &mut out);
+        }
+        // Begun, part begun, two pieces, text, part and item ended: twice.
+        assert_eq!((out.len(), items.sequence), (14, 14));
+        let response = items.response();
+        assert_eq!(response["status"], "completed");
+        let output = &response["output"];
+        assert_eq!(output[0]["type"], "reasoning");
+        assert_eq!(output[0]["content"][0]["text"], "hm");
+        assert_eq!(output[1]["type"], "message");
+        assert_eq!(output[1]["content"][0]["text"], "yes");
+        assert_eq!(response["usage"]["total_tokens"], 11);
+    }
+}
