@@ -18,6 +18,7 @@ use tower::ServiceExt;
 pub(crate) struct TestServer {
     pub(crate) app: Arc<App>,
     pub(crate) router: Router,
+    #[allow(dead_code)] // Removes the folder in the end.
     pub(crate) home: tempfile::TempDir,
 }
 

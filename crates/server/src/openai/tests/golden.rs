@@ -1,6 +1,7 @@
 //! What each call style answers.
 
 use axum::http::StatusCode;
+use hearth_app::inference::CacheCounts;
 use serde_json::{Value, json};
 
 use super::{events, scrub};
@@ -220,7 +221,10 @@ async fn no_store_asks_for_a_new_answer() {
         let answer = tower::ServiceExt::oneshot(server.router.clone(), request).await;
         assert_eq!(answer.unwrap().status(), StatusCode::OK);
     }
-    assert_eq!(server.app.inference().cache_counts().0, Default::default());
+    assert_eq!(
+        server.app.inference().cache_counts().0,
+        CacheCounts::default()
+    );
 }
 
 const RESPONSES: &str = "/v1/responses";
