@@ -191,3 +191,100 @@ impl Lines {
         Some(String::from_utf8_lossy(&line).trim().to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hearth_app::paths::Paths;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A server that says it is well and answers every other request with these bytes, in pieces of seven.
+    async fn server(answer: &'static str) -> (Client, tempfile::TempDir) {
+        let home = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut head = [0; 4096];
+                let read = stream.read(&mut head).await.unwrap();
+                let text = String::from_utf8_lossy(&head[..read]).into_owned();
+                let reply = if text.starts_with("GET /health") {
+                    "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+                } else {
+                    assert!(
+                        text.to_lowercase().contains("authorization: bearer t"),
+                        "{text}"
+                    );
+                    answer
+                };
+                for piece in reply.as_bytes().chunks(7) {
+                    stream.write_all(piece).await.unwrap();
+                    stream.flush().await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+            }
+        });
+        let paths = Paths::under(home.path());
+        std::fs::create_dir_all(&paths.data).unwrap();
+        let file = json!({ "port": port, "pid": 1, "token": "t" });
+        std::fs::write(paths.server_file(), file.to_string()).unwrap();
+        (Client::find(&paths).await.unwrap(), home)
+    }
+
+    async fn ask(answer: &'static str) -> Result<Option<(String, Summary)>> {
+        let (client, _home) = server(answer).await;
+        let request = Request::chat(vec![Message::new(Role::User, "hi")]);
+        let Some(mut remote) = Remote::start(&client, "starter", &request).await? else {
+            return Ok(None);
+        };
+        let mut text = String::new();
+        while let Piece::Text(more) = remote.next().await? {
+            text.push_str(&more);
+        }
+        Ok(Some((text, remote.summary(false))))
+    }
+
+    #[tokio::test]
+    async fn a_stream_in_pieces_is_put_together() {
+        let answer = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n\
+            : still here\n\n\
+            data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n\
+            data: {\"choices\":[{\"delta\":{\"content\":\"Grüß \"}}]}\n\n\
+            data: {\"choices\":[{\"delta\":{\"content\":\"Gott\"}}]}\n\n\
+            data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"length\"}]}\n\n\
+            data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":3,\
+            \"prompt_tokens_details\":{\"cached_tokens\":4}}}\n\n\
+            data: [DONE]\n\n";
+        let (text, summary) = ask(answer).await.unwrap().unwrap();
+        assert_eq!(text, "Grüß Gott");
+        assert_eq!(summary.reason, FinishReason::Length);
+        let counts = (summary.prompt_tokens, summary.cached_tokens, summary.tokens);
+        assert_eq!(counts, (9, 4, 3));
+    }
+
+    #[tokio::test]
+    async fn errors_before_and_in_the_stream_are_errors() {
+        let before = "HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n\
+            {\"error\":{\"message\":\"There is none.\",\"code\":\"model_missing\"}}";
+        let error = ask(before).await.err().unwrap();
+        assert_eq!(error.message, "There is none.");
+        let inside = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n\
+            data: {\"choices\":[{\"delta\":{\"content\":\"Half\"}}]}\n\n\
+            data: {\"error\":{\"message\":\"It crashed.\",\"code\":\"engine_crashed\"}}\n\n";
+        let error = ask(inside).await.err().unwrap();
+        assert_eq!(error.code, hearth_app::Code::EngineCrashed);
+        let cut = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n\
+            data: {\"choices\":[{\"delta\":{\"content\":\"Half\"}}]}\n\n";
+        assert!(ask(cut).await.err().unwrap().message.contains("too early"));
+    }
+
+    #[tokio::test]
+    async fn a_server_without_the_route_leaves_the_work_here() {
+        let answer = "HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n\
+            {\"error\":{\"message\":\"there is no route\",\"code\":\"not_found\"}}";
+        assert!(ask(answer).await.unwrap().is_none());
+    }
+}

@@ -17,7 +17,7 @@ fn a_secret_lives_in_the_systems_key_store() {
     }
     for program in ["dbus-run-session", "gnome-keyring-daemon"] {
         if Command::new(program).arg("--version").output().is_err() {
-            return eprintln!("skipped: {program} is not installed (scripts/system-packages test)");
+            return eprintln!("skipped: {program} is not installed (scripts/system-packages keys)");
         }
     }
     let home = tempfile::tempdir().unwrap();
