@@ -2,6 +2,8 @@
 import anthropic
 import pytest
 
+# The client has no word for it any more; the API still takes it.
+SURE = {"temperature": 0}
 QUESTION = [{"role": "user", "content": "What is the capital of France? Answer in one sentence."}]
 WEATHER = {
     "name": "get_weather",
@@ -16,14 +18,14 @@ def client(hearth):
 
 
 def test_message(client, hearth):
-    answer = client.messages.create(model=hearth.chat, max_tokens=30, system="You are brief.", messages=QUESTION, temperature=0)
+    answer = client.messages.create(model=hearth.chat, max_tokens=30, system="You are brief.", messages=QUESTION, extra_body=SURE)
     assert "Paris" in answer.content[0].text and answer.role == "assistant"
     assert answer.stop_reason in ("end_turn", "max_tokens") and answer.usage.output_tokens > 0
 
 
 def test_stream(client, hearth):
     kinds = []
-    with client.messages.stream(model=hearth.chat, max_tokens=30, messages=QUESTION, temperature=0) as stream:
+    with client.messages.stream(model=hearth.chat, max_tokens=30, messages=QUESTION, extra_body=SURE) as stream:
         for event in stream:
             kinds.append(event.type)
         answer = stream.get_final_message()
@@ -32,14 +34,14 @@ def test_stream(client, hearth):
 
 
 def test_blocks_and_stop_sequences(client, hearth):
-    blocks = [{"type": "text", "text": "What is the capital of France?", "cache_control": {"type": "ephemeral"}}]
+    blocks = [{"type": "text", "text": "What is the capital of France? Answer in one sentence.", "cache_control": {"type": "ephemeral"}}]
     answer = client.messages.create(
         model=hearth.chat,
         max_tokens=30,
         system=[{"type": "text", "text": "You are brief.", "cache_control": {"type": "ephemeral"}}],
         messages=[{"role": "user", "content": blocks}],
         stop_sequences=["Paris"],
-        temperature=0,
+        extra_body=SURE,
     )
     assert answer.stop_reason == "stop_sequence" and answer.stop_sequence == "Paris"
 
@@ -47,7 +49,7 @@ def test_blocks_and_stop_sequences(client, hearth):
 def test_tools(client, hearth):
     messages = [{"role": "user", "content": "What is the weather in Paris?"}]
     asked = client.messages.create(
-        model=hearth.chat, max_tokens=100, messages=messages, tools=[WEATHER], tool_choice={"type": "tool", "name": "get_weather"}, temperature=0
+        model=hearth.chat, max_tokens=100, messages=messages, tools=[WEATHER], tool_choice={"type": "tool", "name": "get_weather"}, extra_body=SURE
     )
     call = next(block for block in asked.content if block.type == "tool_use")
     assert asked.stop_reason == "tool_use" and isinstance(call.input["city"], str)
@@ -55,7 +57,7 @@ def test_tools(client, hearth):
         {"role": "assistant", "content": asked.content},
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call.id, "content": "Sunny, 21 degrees"}]},
     ]
-    told = client.messages.create(model=hearth.chat, max_tokens=40, messages=messages, tools=[WEATHER], temperature=0)
+    told = client.messages.create(model=hearth.chat, max_tokens=40, messages=messages, tools=[WEATHER], extra_body=SURE)
     assert told.content
 
 
@@ -66,7 +68,7 @@ def test_tools_streamed(client, hearth):
         messages=[{"role": "user", "content": "What is the weather in Paris?"}],
         tools=[WEATHER],
         tool_choice={"type": "any"},
-        temperature=0,
+        extra_body=SURE,
     ) as stream:
         answer = stream.get_final_message()
     assert [block.name for block in answer.content if block.type == "tool_use"] == ["get_weather"]

@@ -57,7 +57,7 @@ def test_embeddings(hearth):
 
 def test_plain_text(hearth):
     model = OllamaLLM(model=hearth.chat, base_url=hearth.url, temperature=0, num_predict=20)
-    assert "Paris" in model.invoke("What is the capital of France?")
+    assert "Paris" in model.invoke("What is the capital of France? Answer in one sentence.")
 
 
 def test_many_at_once(chat):

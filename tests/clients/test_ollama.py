@@ -49,11 +49,11 @@ def test_chat_stream(client, hearth):
 
 
 def test_generate(client, hearth):
-    answer = client.generate(hearth.chat, "What is the capital of France?", system="You are brief.", options=SURE)
+    answer = client.generate(hearth.chat, "What is the capital of France? Answer in one sentence.", system="You are brief.", options=SURE)
     assert "Paris" in answer.response
     raw = client.generate(hearth.chat, "The capital of France is", raw=True, options={"temperature": 0, "num_predict": 6})
     assert "Paris" in raw.response
-    parts = list(client.generate(hearth.chat, "What is the capital of France?", options=SURE, stream=True))
+    parts = list(client.generate(hearth.chat, "What is the capital of France? Answer in one sentence.", options=SURE, stream=True))
     assert "Paris" in "".join(part.response for part in parts)
 
 

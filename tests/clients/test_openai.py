@@ -69,7 +69,7 @@ def test_several_answers_stop_and_logprobs(client, hearth):
 
 def test_tool_call_and_its_result(client, hearth):
     messages = [{"role": "user", "content": "What is the weather in Paris?"}]
-    asked = client.chat.completions.create(model=hearth.chat, messages=messages, tools=[WEATHER], tool_choice="required", temperature=0)
+    asked = client.chat.completions.create(model=hearth.chat, messages=messages, tools=[WEATHER], tool_choice="required", parallel_tool_calls=False, temperature=0, max_tokens=60)
     choice = asked.choices[0]
     call = choice.message.tool_calls[0]
     assert choice.finish_reason == "tool_calls" and call.function.name == "get_weather"
@@ -86,6 +86,7 @@ def test_tool_call_streamed(client, hearth):
         tools=[WEATHER],
         tool_choice={"type": "function", "function": {"name": "get_weather"}},
         temperature=0,
+        max_tokens=60,
         stream=True,
     )
     names, arguments, reasons = [], "", []
@@ -135,9 +136,9 @@ def test_embeddings(client, hearth):
 
 
 def test_responses(client, hearth):
-    answer = client.responses.create(model=hearth.chat, input="What is the capital of France?", temperature=0, max_output_tokens=30)
+    answer = client.responses.create(model=hearth.chat, input="What is the capital of France? Answer in one sentence.", temperature=0, max_output_tokens=30)
     assert "Paris" in answer.output_text and answer.status in ("completed", "incomplete")
-    events = list(client.responses.create(model=hearth.chat, input="What is the capital of France?", temperature=0, max_output_tokens=30, stream=True))
+    events = list(client.responses.create(model=hearth.chat, input="What is the capital of France? Answer in one sentence.", temperature=0, max_output_tokens=30, stream=True))
     kinds = [event.type for event in events]
     assert kinds[:4] == ["response.created", "response.in_progress", "response.output_item.added", "response.content_part.added"]
     assert kinds[-1] in ("response.completed", "response.incomplete")

@@ -40,7 +40,7 @@ test('openai: stream', async () => {
 })
 
 test('openai: tools', async () => {
-  const answer = await openai.chat.completions.create({ model, messages, tools, tool_choice: 'required', temperature: 0 })
+  const answer = await openai.chat.completions.create({ model, messages, tools, tool_choice: 'required', parallel_tool_calls: false, temperature: 0, max_tokens: 60 })
   assert.equal(answer.choices[0].finish_reason, 'tool_calls')
   assert.equal(answer.choices[0].message.tool_calls[0].function.name, 'get_weather')
 })
@@ -60,7 +60,7 @@ test('openai: embeddings', async () => {
 test('openai: responses', async () => {
   const kinds = []
   let text = ''
-  for await (const event of await openai.responses.create({ model, input: 'What is the capital of France?', temperature: 0, max_output_tokens: 30, stream: true })) {
+  for await (const event of await openai.responses.create({ model, input: 'What is the capital of France? Answer in one sentence.', temperature: 0, max_output_tokens: 30, stream: true })) {
     kinds.push(event.type)
     if (event.type === 'response.output_text.delta') text += event.delta
   }
@@ -89,7 +89,7 @@ test('ollama: list and show', async () => {
 test('ollama: chat and generate', async () => {
   const options = { temperature: 0, num_predict: 30 }
   assert.match((await ollama.chat({ model, messages, options })).message.content, /Paris/)
-  assert.match((await ollama.generate({ model, prompt: 'What is the capital of France?', options })).response, /Paris/)
+  assert.match((await ollama.generate({ model, prompt: 'What is the capital of France? Answer in one sentence.', options })).response, /Paris/)
 })
 
 test('ollama: stream', async () => {
