@@ -475,3 +475,46 @@ fn unix_ms() -> i64 {
         .duration_since(UNIX_EPOCH)
         .map_or(0, |time| time.as_millis() as i64)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    /// A generation of one who counts how often it was asked to stop.
+    async fn generation(admission: &Admission, timeout: Duration) -> (Generation, Arc<AtomicU32>) {
+        let stops: Arc<AtomicU32> = Arc::default();
+        let counted = stops.clone();
+        let generation = Generation {
+            events: tokio::sync::mpsc::unbounded_channel().1,
+            cancel: Cancel::new(move || {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }),
+        };
+        let permit = admission.enter().await.unwrap();
+        (limited(generation, permit, timeout), stops)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_is_kept_until_the_generation_is_dropped() {
+        let admission = Admission::default();
+        let (generation, stops) = generation(&admission, Duration::from_secs(60)).await;
+        let other_hand = generation.cancel.clone();
+        drop(generation);
+        assert_eq!(admission.counts(), (1, 0));
+        drop(other_hand);
+        assert_eq!(admission.counts(), (0, 0));
+        assert!(stops.load(Ordering::Relaxed) > 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_runs_too_long_is_stopped() {
+        let admission = Admission::default();
+        let (_generation, stops) = generation(&admission, Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_secs(59)).await;
+        assert_eq!(stops.load(Ordering::Relaxed), 0);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(stops.load(Ordering::Relaxed), 1);
+    }
+}

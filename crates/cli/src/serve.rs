@@ -99,14 +99,13 @@ fn row(model: &Value, width: usize) -> String {
 /// Unloads one model of the running server, or all.
 pub(crate) async fn stop(app: &App, model: Option<&str>) -> Result<ExitCode> {
     let client = Client::need(app.paths()).await?;
-    let names: Vec<String> = match model {
-        Some(model) => vec![model.to_owned()],
-        None => {
-            let loaded = client.ask("GET", "/hearth/v1/loaded").await?;
-            let models = loaded["models"].as_array().cloned().unwrap_or_default();
-            let names = models.iter().filter_map(|model| model["name"].as_str());
-            names.map(str::to_owned).collect()
-        }
+    let names: Vec<String> = if let Some(model) = model {
+        vec![model.to_owned()]
+    } else {
+        let loaded = client.ask("GET", "/hearth/v1/loaded").await?;
+        let models = loaded["models"].as_array().cloned().unwrap_or_default();
+        let names = models.iter().filter_map(|model| model["name"].as_str());
+        names.map(str::to_owned).collect()
     };
     for name in &names {
         let path = format!("/hearth/v1/loaded/{}", in_path(name));

@@ -45,19 +45,15 @@ impl Server {
         let main = bind::first_free(config.port, config.lan).await?;
         let mut notices: Vec<String> = main.notice.into_iter().collect();
         let mut listeners = main.listeners;
-        let extra_port = match config.extra_port.filter(|port| *port != main.port) {
-            None => None,
-            Some(port) => match bind::exactly(port, config.lan).await {
-                Ok(more) => {
-                    listeners.extend(more);
-                    Some(port)
-                }
-                Err(_) => {
-                    notices.push(holder::taken(port).await);
-                    None
-                }
-            },
-        };
+        let mut extra_port = config.extra_port.filter(|port| *port != main.port);
+        if let Some(port) = extra_port {
+            if let Ok(more) = bind::exactly(port, config.lan).await {
+                listeners.extend(more);
+            } else {
+                notices.push(holder::taken(port).await);
+                extra_port = None;
+            }
+        }
         let ports: Vec<u16> = [Some(main.port), extra_port]
             .into_iter()
             .flatten()

@@ -455,9 +455,10 @@ impl SettingChange {
             Self::Temperature(value) => range(*value, 0.0, 2.0),
             Self::TopP(value) => range(*value, 0.0, 1.0),
             Self::MaxTokens(value) => range(f64::from(*value), 1.0, f64::from(MAX_ANSWER_TOKENS)),
-            Self::ServerPort(value) => range(f64::from(*value), 1024.0, 65_535.0),
             Self::ServerExtraPort(0) => Ok(()),
-            Self::ServerExtraPort(value) => range(f64::from(*value), 1024.0, 65_535.0),
+            Self::ServerPort(value) | Self::ServerExtraPort(value) => {
+                range(f64::from(*value), 1024.0, 65_535.0)
+            }
             Self::ServerParallel(value) => range(f64::from(*value), 1.0, 64.0),
             Self::ServerQueue(value) => range(f64::from(*value), 0.0, 10_000.0),
             Self::ServerTimeoutMinutes(value) => range(f64::from(*value), 1.0, 1440.0),
