@@ -72,13 +72,13 @@ fn seed(seed: Option<i64>) -> Option<u32> {
 
 /// JSON has text for keys, so token ids come as text.
 fn biases(map: BTreeMap<String, f32>) -> Result<Vec<(i32, f32)>, Refusal> {
-    let pair = |(token, bias): (String, f32)| match token.parse::<i32>() {
-        Ok(token) => Ok((token, bias)),
-        Err(_) => {
+    let pair = |(token, bias): (String, f32)| {
+        let id = token.parse::<i32>().map_err(|_| {
             let shown: String = token.chars().take(40).collect();
             let reason = format!("has the key {shown:?}, which is not the id of a token");
-            Err(Refusal::invalid("logit_bias", reason))
-        }
+            Refusal::invalid("logit_bias", reason)
+        })?;
+        Ok((id, bias))
     };
     map.into_iter().map(pair).collect()
 }

@@ -133,11 +133,8 @@ fn part_text(part: Part, path: &str) -> Result<String, Refusal> {
             .ok_or_else(|| Refusal::invalid(format!("{path}.text"), "is missing")),
         "refusal" => Ok(part.refusal.unwrap_or_default()),
         "image_url" | "input_image" => {
-            let url = match part.image_url {
-                Some(ImageUrl::Bare(url) | ImageUrl::Object { url }) => url,
-                None => {
-                    return Err(Refusal::invalid(format!("{path}.image_url"), "is missing"));
-                }
+            let Some(ImageUrl::Bare(url) | ImageUrl::Object { url }) = part.image_url else {
+                return Err(Refusal::invalid(format!("{path}.image_url"), "is missing"));
             };
             Err(picture::by_url(&url, format!("{path}.image_url")))
         }

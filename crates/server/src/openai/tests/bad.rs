@@ -1,4 +1,5 @@
 //! Bad requests: for each the exact status, code and field.
+#![allow(clippy::too_many_lines)] // Tables.
 
 use serde_json::{Value, json};
 

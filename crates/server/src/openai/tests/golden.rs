@@ -1,6 +1,7 @@
 //! What each call style answers.
 
 use axum::http::StatusCode;
+use hearth_app::inference::CacheCounts;
 use serde_json::{Value, json};
 
 use super::{events, scrub};
@@ -220,7 +221,10 @@ async fn no_store_asks_for_a_new_answer() {
         let answer = tower::ServiceExt::oneshot(server.router.clone(), request).await;
         assert_eq!(answer.unwrap().status(), StatusCode::OK);
     }
-    assert_eq!(server.app.inference().cache_counts().0, Default::default());
+    assert_eq!(
+        server.app.inference().cache_counts().0,
+        CacheCounts::default()
+    );
 }
 
 const RESPONSES: &str = "/v1/responses";
@@ -257,4 +261,30 @@ async fn responses_that_end_early() {
     insta::assert_json_snapshot!("response_failed", events.last().unwrap());
     let (status, _) = TestServer::start().post(RESPONSES, &body).await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+#[tokio::test]
+async fn rerank() {
+    let server = TestServer::start();
+    server.add_reranker();
+    let body = json!({
+        "model": "reranker",
+        "query": "abc",
+        "documents": ["xyz", { "text": "cab" }, "a"],
+        "return_documents": true,
+    });
+    let (status, answer) = server.post("/v1/rerank", &body).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    insta::assert_json_snapshot!(answer);
+    let (_, best) = server
+        .post("/v1/rerank", &with(body, json!({ "top_n": 1 })))
+        .await;
+    assert_eq!(best["results"].as_array().unwrap().len(), 1);
+    let (status, answer) = server
+        .post(
+            "/v1/embeddings",
+            &json!({ "model": "reranker", "input": "a" }),
+        )
+        .await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{answer}");
 }
