@@ -18,7 +18,6 @@ use tower::ServiceExt;
 pub(crate) struct TestServer {
     pub(crate) app: Arc<App>,
     pub(crate) router: Router,
-    #[allow(dead_code)] // Removes the folder in the end.
     pub(crate) home: tempfile::TempDir,
 }
 
@@ -45,6 +44,19 @@ impl TestServer {
         let app = App::open(Options { paths, engines });
         let router = crate::router(Arc::clone(&app), PORT);
         Self { app, router, home }
+    }
+
+    /// Puts a reranker among the user's models: the embedder, said to give scores.
+    pub(crate) fn add_reranker(&self) {
+        const KEY: &[u8] = b"bert.pooling_type";
+        let mut file = std::fs::read(model_path("all-MiniLM-L6-v2.F16.gguf")).unwrap();
+        let at = file.windows(KEY.len()).position(|window| window == KEY);
+        // After the key its type (u32), then the value (`LLAMA_POOLING_TYPE_RANK` of llama.cpp).
+        let value = at.unwrap() + KEY.len() + 4;
+        file[value..value + 4].copy_from_slice(&4_u32.to_le_bytes());
+        let folder = self.home.path().join("models");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("reranker.gguf"), file).unwrap();
     }
 
     /// Sends a request and returns the response with its body still to come.

@@ -33,9 +33,11 @@ pub(crate) async fn count(
     let started = inference.generate(&asked.model, request).await?;
     let mut events = started.generation.events;
     let tokens = match events.recv().await {
-        Some(Event::Started { prompt_tokens, .. }) => prompt_tokens,
         // Too long to be answered is not too long to be counted.
-        Some(Event::Failed(Error::ContextOverflow { prompt_tokens, .. })) => prompt_tokens,
+        Some(
+            Event::Started { prompt_tokens, .. }
+            | Event::Failed(Error::ContextOverflow { prompt_tokens, .. }),
+        ) => prompt_tokens,
         Some(Event::Failed(error)) => return Err(error.into()),
         // The first event is one of these.
         _ => return Err(Error::ShutDown.into()),

@@ -262,3 +262,29 @@ async fn responses_that_end_early() {
     let (status, _) = TestServer::start().post(RESPONSES, &body).await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
 }
+
+#[tokio::test]
+async fn rerank() {
+    let server = TestServer::start();
+    server.add_reranker();
+    let body = json!({
+        "model": "reranker",
+        "query": "abc",
+        "documents": ["xyz", { "text": "cab" }, "a"],
+        "return_documents": true,
+    });
+    let (status, answer) = server.post("/v1/rerank", &body).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    insta::assert_json_snapshot!(answer);
+    let (_, best) = server
+        .post("/v1/rerank", &with(body, json!({ "top_n": 1 })))
+        .await;
+    assert_eq!(best["results"].as_array().unwrap().len(), 1);
+    let (status, answer) = server
+        .post(
+            "/v1/embeddings",
+            &json!({ "model": "reranker", "input": "a" }),
+        )
+        .await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{answer}");
+}
