@@ -5,7 +5,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use hearth_app::engine::{Error, Event, Priority, Request};
+use hearth_app::engine::{Error, Event, FinishReason, Priority, Request};
 use serde_json::{Value, json};
 
 use super::error::Result;
@@ -38,6 +38,10 @@ pub(crate) async fn count(
             Event::Started { prompt_tokens, .. }
             | Event::Failed(Error::ContextOverflow { prompt_tokens, .. }),
         ) => prompt_tokens,
+        // All of it is in the cache, so there is nothing to begin.
+        Some(Event::Finished(summary)) if summary.reason != FinishReason::Cancelled => {
+            summary.prompt_tokens
+        }
         Some(Event::Failed(error)) => return Err(error.into()),
         // The first event is one of these.
         _ => return Err(Error::ShutDown.into()),

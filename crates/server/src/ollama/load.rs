@@ -5,13 +5,11 @@ use std::time::Instant;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use hearth_app::Code;
-use hearth_app::engine::Request;
+use hearth_app::engine::{self, Event, Priority, Request};
 use hearth_app::inference::KeepAlive;
 
-use super::DIALECT;
 use super::keep_alive::is_zero;
 use super::lines::{Form, Heading};
-use crate::answer::{Ask, begin};
 use crate::refusal::Refusal;
 use crate::sse;
 use crate::state::ServerState;
@@ -46,7 +44,8 @@ pub(super) async fn load(state: &ServerState, wish: Wish<'_>) -> Result<Response
     })
 }
 
-/// Reading a prompt of one blank is the least that shows that a model works, and sets how long it is kept.
+/// Reading a prompt of one blank is the least that shows that a model works, and sets how long it is kept. It is no answer, so it is
+/// not counted as one.
 async fn touch(
     state: &ServerState,
     model: String,
@@ -54,18 +53,23 @@ async fn touch(
 ) -> Result<(), Refusal> {
     let request = Request {
         read_ahead: true,
+        priority: Priority::Api,
         ..Request::text(" ")
     };
-    let ask = Ask {
-        dialect: DIALECT,
-        model,
-        request,
-        keep_alive,
-        // The model itself is wanted, not what it would say.
-        caching: false,
-    };
-    begin(state, ask).await?.whole().await?;
-    Ok(())
+    let inference = state.app.inference();
+    let started = match keep_alive {
+        Some(time) => inference.generate_keeping(&model, request, time).await,
+        None => inference.generate(&model, request).await,
+    }?;
+    let mut events = started.generation.events;
+    while let Some(event) = events.recv().await {
+        match event {
+            Event::Finished(_) => return Ok(()),
+            Event::Failed(error) => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Err(engine::Error::ShutDown.into())
 }
 
 /// A model in use goes when its answer has ended; one that is not loaded is gone already.

@@ -219,6 +219,8 @@ async fn a_conversation_is_counted_as_it_would_be_read() {
     let read = usage["input_tokens"].as_u64().unwrap()
         + usage["cache_read_input_tokens"].as_u64().unwrap();
     assert_eq!(count, json!({ "input_tokens": read }));
+    let (_, again) = server.post(path, &body).await;
+    assert_eq!(again, count, "all of it is in the cache now");
     // The fake engine has a token for each byte and 16,384 of them.
     let (status, count) = server.post(path, &ask(&"long ".repeat(10_000))).await;
     assert_eq!(status, 200, "{count}");

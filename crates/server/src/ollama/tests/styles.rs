@@ -135,6 +135,9 @@ async fn nothing_to_answer_loads_and_unloads() {
             (&answer["done"], &answer["done_reason"]),
             (&json!(true), &json!("load"))
         );
+        // Once more, when there is nothing left to load and to read.
+        let again = with(empty.clone(), "keep_alive", json!("-1m"));
+        assert_eq!(whole(&server, path, again).await["done_reason"], "load");
         let (_, ps) = server.get("/api/ps").await;
         assert_eq!(ps["models"][0]["model"], "starter:latest");
         assert!(
