@@ -1,6 +1,6 @@
 //! What the tests of this crate share: a server on the fake engine, asked without a socket.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -104,13 +104,11 @@ fn value(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
-/// Where `make model` keeps the models.
+/// A model where `make model` puts it: beside the programs, one folder above this test.
 fn model_path(name: &str) -> PathBuf {
-    let cache = std::env::var_os("HEARTH_CACHE").map_or_else(
-        || Path::new(&std::env::var_os("HOME").unwrap()).join(".cache/hearth"),
-        PathBuf::from,
-    );
-    let path = cache.join("models").join(name);
+    let test = std::env::current_exe().unwrap();
+    let built = test.ancestors().nth(2).unwrap();
+    let path = built.join("resources/models").join(name);
     assert!(
         path.exists(),
         "{} is missing; `make model` fetches it",
