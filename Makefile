@@ -17,7 +17,7 @@ UI_SOURCES := $(shell find ui -type f -not -path '*/node_modules/*' -not -path '
 CARGO_DENY := 0.20.2
 
 .PHONY: help setup system npm model ui build build-debug run bindings bundle bench clean \
-	test test-rust test-ui test-window test-bundle \
+	test test-rust test-ui test-clients test-window test-bundle \
 	check check-format check-rust check-ui check-tidy check-licences check-scripts check-workflows check-macos
 
 help: ## this list
@@ -77,17 +77,20 @@ bench: system model $(STAMPS)/ui ## speed against the bare llama.cpp loop: make 
 
 clean: ## what was built here (not the model cache)
 	cargo clean
-	rm -rf ui/dist ui/node_modules tests/ui/node_modules scripts/lint/node_modules
+	rm -rf ui/dist ui/node_modules tests/ui/node_modules tests/clients/javascript/node_modules scripts/lint/node_modules
 
 # --- Tests ------------------------------------------------------------------------------------------------------------------
 
-test: test-rust test-ui test-window test-bundle ## the whole suite
+test: test-rust test-ui test-clients test-window test-bundle ## the whole suite
 
 test-rust: build-debug ## unit and integration tests
 	cargo test --workspace $(FEATURES) $(LOCKED)
 
 test-ui: npm ## the interface's unit tests
 	cd ui && npm test
+
+test-clients: build-debug tests/clients/javascript/node_modules/.installed ## the programs of others against the real server
+	scripts/test-clients
 
 test-window: build-debug tests/ui/node_modules/.installed ## the real window, under a virtual screen
 	scripts/test-window

@@ -67,7 +67,7 @@ def test_tools_streamed(client, hearth):
         max_tokens=100,
         messages=[{"role": "user", "content": "What is the weather in Paris?"}],
         tools=[WEATHER],
-        tool_choice={"type": "any"},
+        tool_choice={"type": "any", "disable_parallel_tool_use": True},
         extra_body=SURE,
     ) as stream:
         answer = stream.get_final_message()

@@ -60,8 +60,6 @@ const WORDS: &[(&str, &[&str])] = &[
         "std::env::var",
         &[
             "crates/app/src/env.rs",
-            // Only compiled for tests.
-            "crates/server/src/testing.rs",
             "src-tauri/src/platform/linux.rs",
             "benches/src/main.rs",
         ],

@@ -135,6 +135,9 @@ pub struct Request {
     pub tools: Vec<Tool>,
     #[serde(default)]
     pub tool_choice: ToolChoice,
+    /// Ends the answer before a second call. Small models call on and on where one call was wanted.
+    #[serde(default)]
+    pub one_call: bool,
     /// Sends thoughts and tool calls as events of their own instead of as text.
     #[serde(default)]
     pub parse: bool,
@@ -159,6 +162,7 @@ impl Request {
             constraint: None,
             tools: Vec::new(),
             tool_choice: ToolChoice::default(),
+            one_call: false,
             parse: false,
             thinking: None,
         }

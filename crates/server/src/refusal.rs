@@ -93,11 +93,11 @@ impl IntoResponse for Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        let (status, retry_after_s) = status(error.code);
+        let (status, usual_s) = status(error.code);
         Self {
             param: field(&error),
             hint: error.hint,
-            retry_after_s,
+            retry_after_s: error.retry_after_s.or(usual_s),
             ..Self::new(status, error.code.name(), error.message)
         }
     }

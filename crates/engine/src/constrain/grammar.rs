@@ -51,6 +51,11 @@ impl Wanted {
             ToolChoice::Auto if !request.parse => (Vec::new(), false, 0),
             ToolChoice::Auto => (tools.cloned().collect(), false, MAX_CALLS),
         };
+        let most_calls = if request.one_call {
+            most_calls.min(1)
+        } else {
+            most_calls
+        };
         if request.constraint.is_none() && !must_call {
             return None;
         }

@@ -45,6 +45,8 @@ pub struct Stream {
     stops: Stops,
     /// Takes the answer apart, when the request asks for it.
     output: Option<Output>,
+    /// The answer ended where it began a call that was not wanted.
+    second_call: bool,
     /// Of tokens whose text was not sent yet.
     logprobs: Vec<TokenLogprob>,
 }
@@ -75,6 +77,7 @@ impl Stream {
                     waiting.id,
                 )
             }),
+            second_call: false,
             logprobs: Vec::new(),
             received: waiting.received,
             generated: 0,
@@ -137,11 +140,23 @@ impl Stream {
         let mut text = String::new();
         self.decoder.push(bytes, &mut text);
         let (shown, stopped) = self.stops.push(&text);
-        (self.events(&shown), stopped)
+        let mut events = self.events(&shown);
+        let second = events
+            .iter()
+            .position(|event| matches!(event, Event::ToolCall { index: 1.., .. }));
+        if let Some(second) = second.filter(|_| self.request.one_call) {
+            events.truncate(second);
+            self.second_call = true;
+            return (events, true);
+        }
+        (events, stopped)
     }
 
     /// What was held back for a stop string, an unfinished character or a marker.
     pub fn tail(&mut self) -> Vec<Event> {
+        if self.second_call {
+            return Vec::new();
+        }
         let mut tail = self.stops.finish();
         self.decoder.finish(&mut tail);
         let mut events = self.events(&tail);

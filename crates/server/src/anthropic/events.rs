@@ -17,17 +17,14 @@ pub(super) struct Heading {
     model: String,
     /// Thoughts are sent.
     pub(super) thinking: bool,
-    /// Only the first call of a tool is.
-    pub(super) one_call: bool,
 }
 
 impl Heading {
-    pub(super) fn new(model: &str, thinking: bool, one_call: bool) -> Self {
+    pub(super) fn new(model: &str, thinking: bool) -> Self {
         Self {
             id: format!("msg_{}", Uuid::now_v7().simple()),
             model: model.to_owned(),
             thinking,
-            one_call,
         }
     }
 
@@ -49,8 +46,7 @@ impl Heading {
     pub(super) fn whole(&self, whole: &Whole) -> Value {
         let mut text = whole.text.clone();
         let mut calls = Vec::new();
-        let most = if self.one_call { 1 } else { usize::MAX };
-        for call in whole.tool_calls.iter().take(most) {
+        for call in &whole.tool_calls {
             let input = match call.arguments.trim() {
                 "" => Some(json!({})),
                 arguments => serde_json::from_str(arguments)
@@ -116,9 +112,6 @@ pub(super) struct Events {
     open: Option<Open>,
     /// Number of the open block, or of the next one.
     index: u32,
-    calls: u32,
-    /// The call that is coming is not sent.
-    skips: bool,
 }
 
 impl Events {
@@ -130,8 +123,6 @@ impl Events {
             cached_tokens,
             open: None,
             index: 0,
-            calls: 0,
-            skips: false,
         }
     }
 
@@ -171,19 +162,15 @@ impl Events {
                 );
             }
             Event::ToolCall { id, name, .. } => {
-                self.skips = self.heading.one_call && self.calls > 0;
-                self.calls += 1;
-                if !self.skips {
-                    // Two calls in a row are two blocks.
-                    self.end_block(&mut out);
-                    self.switch(
-                        Open::Call,
-                        &mut out,
-                        || json!({ "type": "tool_use", "id": id, "name": name, "input": {} }),
-                    );
-                }
+                // Two calls in a row are two blocks.
+                self.end_block(&mut out);
+                self.switch(
+                    Open::Call,
+                    &mut out,
+                    || json!({ "type": "tool_use", "id": id, "name": name, "input": {} }),
+                );
             }
-            Event::ToolArguments { text, .. } if !self.skips => {
+            Event::ToolArguments { text, .. } => {
                 self.delta(
                     &mut out,
                     json!({ "type": "input_json_delta", "partial_json": text }),
@@ -314,7 +301,7 @@ mod tests {
             ]
         };
         assert_eq!(
-            sent(Heading::new("m", true, false), events()),
+            sent(Heading::new("m", true), events()),
             [
                 "message_start",
                 "ping",
@@ -330,7 +317,7 @@ mod tests {
                 "message_stop",
             ]
         );
-        let silent = sent(Heading::new("m", false, false), events());
+        let silent = sent(Heading::new("m", false), events());
         assert_eq!(
             silent[2..4],
             ["content_block_start 0", "content_block_delta 0 text_delta"]
@@ -351,7 +338,7 @@ mod tests {
             logprobs: Vec::new(),
             summary: summary(FinishReason::Length),
         };
-        let answer = Heading::new("m", true, false).whole(&whole);
+        let answer = Heading::new("m", true).whole(&whole);
         let kinds: Vec<&str> = answer["content"]
             .as_array()
             .unwrap()
@@ -363,7 +350,7 @@ mod tests {
         assert_eq!(answer["usage"]["input_tokens"], 2);
         assert_eq!(answer["usage"]["cache_read_input_tokens"], 8);
         assert_eq!(answer["stop_reason"], "max_tokens");
-        let quiet = Heading::new("m", false, true).whole(&whole);
+        let quiet = Heading::new("m", false).whole(&whole);
         assert_eq!(quiet["content"][0]["type"], "text");
     }
 }

@@ -25,12 +25,7 @@ pub(crate) async fn messages(
 ) -> Result {
     let Body(asked) = body?;
     let request = options::request(&asked)?;
-    let choice = asked.tool_choice.as_ref();
-    let heading = Heading::new(
-        &asked.model,
-        request.thinking == Some(true),
-        choice.is_some_and(|choice| choice.disable_parallel_tool_use),
-    );
+    let heading = Heading::new(&asked.model, request.thinking == Some(true));
     let ask = Ask {
         dialect: DIALECT,
         model: asked.model,

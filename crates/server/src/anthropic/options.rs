@@ -67,6 +67,8 @@ pub(super) fn request(asked: &MessagesRequest) -> Result<Request, Refusal> {
     if request.constraint.is_none() {
         request.constraint = constraint(asked.output_format.as_ref(), "output_format")?;
     }
+    let choice = asked.tool_choice.as_ref();
+    request.one_call = choice.is_some_and(|choice| choice.disable_parallel_tool_use);
     request.parse = true;
     Ok(request)
 }

@@ -34,9 +34,9 @@ pub(super) fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Nanoseconds of a time in milliseconds; nothing is negative here.
+/// Nanoseconds of a time in milliseconds; at least one, because programs divide by it and an answer from memory takes no time.
 pub(super) fn nanoseconds_of_ms(ms: f64) -> u64 {
-    (ms * 1e6).max(0.0) as u64
+    (ms * 1e6).max(1.0) as u64
 }
 
 #[cfg(test)]
@@ -53,6 +53,6 @@ mod tests {
         assert_eq!(rfc3339(NEVER_MS), "2318-07-30T19:33:20.000000+00:00");
         assert_eq!(rfc3339(i64::MAX), rfc3339(0));
         assert_eq!(nanoseconds_of_ms(1.5), 1_500_000);
-        assert_eq!(nanoseconds_of_ms(-1.0), 0);
+        assert_eq!(nanoseconds_of_ms(-1.0), 1);
     }
 }

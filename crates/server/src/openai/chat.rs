@@ -61,10 +61,7 @@ fn completion(model: &str, wholes: Vec<Whole>, view: View) -> Value {
     })
 }
 
-fn choice(index: usize, mut whole: Whole, view: View) -> Value {
-    if view.one_call {
-        whole.tool_calls.truncate(1);
-    }
+fn choice(index: usize, whole: Whole, view: View) -> Value {
     let mut message = json!({ "role": "assistant", "content": whole.text, "refusal": null });
     if !whole.reasoning.is_empty() {
         message["reasoning_content"] = whole.reasoning.into();

@@ -67,7 +67,6 @@ pub(crate) struct TemplateArguments {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct View {
     pub(super) logprobs: bool,
-    pub(super) one_call: bool,
     pub(super) usage_at_end: bool,
 }
 
@@ -76,7 +75,6 @@ impl ChatRequest {
     pub(super) fn asks(self, caching: Caching) -> Result<(Vec<Ask>, View), Refusal> {
         let view = View {
             logprobs: self.logprobs == Some(true),
-            one_call: self.parallel_tool_calls == Some(false),
             usage_at_end: usage_asked(self.stream_options),
         };
         if self.top_logprobs.is_some_and(|top| top > 0) && !view.logprobs {
@@ -118,6 +116,7 @@ impl ChatRequest {
                 constraint: tools::constraint(self.response_format, self.grammar)?,
                 tools: tools::tools(self.tools)?,
                 tool_choice: tools::choice(self.tool_choice)?,
+                one_call: self.parallel_tool_calls == Some(false),
                 parse: true,
                 thinking: said.or(effort),
                 ..Request::chat(messages(self.messages)?)

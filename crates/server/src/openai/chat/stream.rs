@@ -74,7 +74,6 @@ impl Wire for Chunks {
 
     fn event(&mut self, index: usize, event: Event, out: &mut Vec<Frame>) {
         self.begin(index, out);
-        let hidden = |call: u32| self.view.one_call && call > 0;
         let chunk = match event {
             Event::Text { text, logprobs } => {
                 let mut chunk = self.delta(index, json!({ "content": text }));
@@ -85,11 +84,6 @@ impl Wire for Chunks {
                 chunk
             }
             Event::Reasoning { text } => self.delta(index, json!({ "reasoning_content": text })),
-            Event::ToolCall { index: call, .. } | Event::ToolArguments { index: call, .. }
-                if hidden(call) =>
-            {
-                return;
-            }
             Event::ToolCall {
                 index: call,
                 id,

@@ -60,8 +60,6 @@ impl Items {
                 self.switch(&Kind::Reasoning, out);
                 self.fill("response.reasoning_text.delta", &text, true, out);
             }
-            Event::ToolCall { index, .. } | Event::ToolArguments { index, .. }
-                if index > 0 && !self.head.parallel_tool_calls => {}
             Event::ToolCall { id, name, .. } => {
                 self.finish(out);
                 self.begin(Kind::Call { call_id: id, name }, out);

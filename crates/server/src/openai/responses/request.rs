@@ -152,6 +152,7 @@ impl ResponsesRequest {
             constraint: constraint(format.as_ref())?,
             tools: tools(self.tools.as_deref().unwrap_or_default())?,
             tool_choice: choice(self.tool_choice.as_ref())?,
+            one_call: self.parallel_tool_calls == Some(false),
             parse: true,
             thinking: thinking(effort.as_deref(), "reasoning.effort")?,
             ..Request::chat(messages(self.instructions.clone(), self.input)?)
