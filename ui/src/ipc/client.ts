@@ -2,8 +2,8 @@
 // Here because only this folder knows Tauri; a view gets a `Client` and cannot tell the shell from the mock. Must not know state or views.
 
 import type {
-  AppEvent, AppInfo, ChatEvent, ChatSummary, ChatView, Code, EngineState, ExportFormat, FolderKind, Freed, IpcError, ModelSummary,
-  Section, SendReceipt, SettingChange, SettingKey, SettingsView,
+  ApiKey, AppEvent, AppInfo, ChatEvent, ChatSummary, ChatView, Code, EngineState, ExportFormat, FolderKind, Freed, IpcError, ModelSummary,
+  NewApiKey, Scope, Section, SendReceipt, ServerStatus, SettingChange, SettingKey, SettingsView,
 } from "./bindings"
 
 export type * from "./bindings"
@@ -40,6 +40,11 @@ export interface Client {
   exportChats(format: ExportFormat): Promise<string>
   deleteAllChats(): Promise<number>
   clearKeptChats(): Promise<Freed>
+  serverStatus(): Promise<ServerStatus>
+  listApiKeys(): Promise<ApiKey[]>
+  /** The only time that a key can be seen. */
+  createApiKey(name: string, scopes: Scope[]): Promise<NewApiKey>
+  revokeApiKey(id: string): Promise<Done>
   openLink(url: string): Promise<Done>
   showMainWindow(chatId: string | null, section: Section | null): Promise<Done>
   hideWindow(): Promise<Done>

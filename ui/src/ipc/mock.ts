@@ -3,7 +3,7 @@
 // Address parameters: ?mock=normal|empty|long|error|loading|prefill|stream|repaired &platform=linux &language=de
 
 import type { ChatSummary, EngineState, IpcError, Message, Settings, SettingChange, SettingKey } from "./bindings"
-import type { Client, Following, OnChatEvent } from "./client"
+import type { ApiKey, Client, Following, OnChatEvent } from "./client"
 import { ANSWER, chatsFor, CRASHED, DEFAULTS, INFO, longAnswer, message, MODELS, NO_MEMORY, STATS } from "./mock_data"
 
 export type MockKind = "normal" | "empty" | "long" | "error" | "loading" | "prefill" | "stream" | "repaired"
@@ -46,6 +46,7 @@ export function createMock(options: MockOptions): Client {
   const messages = new Map<string, Message[]>()
   const drafts = new Map<string, string>()
   const running = new Map<string, () => void>()
+  let keys: ApiKey[] = []
   let settings: Settings = { ...DEFAULTS, model: "starter" }
   let repaired = options.kind === "repaired" ? ["The temperature in the settings file was not a number and is 0.7 again. The old file is kept as settings.toml.bak."] : []
   const listeners = new Set<(event: { type: "chats_changed" } | { type: "settings_changed" }) => void>()
@@ -170,6 +171,16 @@ export function createMock(options: MockOptions): Client {
     exportChats: async (format) => `~/Downloads/Hearth chats.${format === "json" ? "json" : "zip"}`,
     deleteAllChats: async () => { const count = chats.length; chats = []; changed(); return count },
     clearKeptChats: async () => ({ bytes: 734_003_200 }),
+    serverStatus: async () => settings.server
+      ? { running: true, addresses: ["http://127.0.0.1:8100", "http://[::1]:8100"], lanAddresses: [], port: 8100, extraPort: null, notice: null }
+      : { running: false, addresses: [], lanAddresses: [], port: null, extraPort: null, notice: null },
+    listApiKeys: async () => [...keys],
+    createApiKey: async (name, scopes) => {
+      const key = { id: `key-${keys.length}`, name, scopes, createdAtMs: Date.now(), lastUsedAtMs: null }
+      keys = [...keys, key]
+      return { key, secret: "hearth-0123456789abcdef" }
+    },
+    revokeApiKey: async (id) => { keys = keys.filter((key) => key.id !== id) },
     openLink: async () => undefined,
     showMainWindow: async () => undefined,
     hideWindow: async () => undefined,

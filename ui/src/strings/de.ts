@@ -41,7 +41,7 @@ export const de: Strings = {
     stop: "Antwort anhalten", escape: "Schließen, anhalten, dann Fenster ausblenden", regenerate: "Neu antworten", copyLast: "Letzte Antwort kopieren", editLast: "Letzte Nachricht bearbeiten, wenn das Feld leer ist", branch: "Vorige oder nächste Fassung",
   },
   settings: {
-    title: "Einstellungen", sections: { general: "Allgemein", appearance: "Darstellung", generation: "Antworten", privacy: "Datenschutz", advanced: "Erweitert" }, back: "Zurück zu den Chats", reset: "Zurücksetzen", resetLabel: (name) => `${name} auf den Standard zurücksetzen`,
+    title: "Einstellungen", sections: { general: "Allgemein", appearance: "Darstellung", generation: "Antworten", server: "Server", privacy: "Datenschutz", advanced: "Erweitert" }, back: "Zurück zu den Chats", reset: "Zurücksetzen", resetLabel: (name) => `${name} auf den Standard zurücksetzen`,
     repaired: "Einige Einstellungen waren beschädigt und sind zurückgesetzt", failed: "Die Einstellung wurde nicht geändert.",
     on: "Ein", off: "Aus",
     launchAtLogin: { name: "Bei der Anmeldung öffnen", note: "Hearth startet mit deinem Mac und wartet in der Menüleiste.", noteOther: "Hearth startet mit deinem Computer und wartet im Infobereich." },
@@ -61,6 +61,14 @@ export const de: Strings = {
     readAhead: { name: "Beim Tippen mitlesen", note: "Das Modell liest deine Nachricht schon vor dem Senden, damit die Antwort früher beginnt. Das kostet etwas Strom; gespeichert wird davon nichts." },
     keepChatsReady: { name: "Chats auf der Festplatte bereithalten", note: "Ein wieder geöffneter Chat antwortet sofort. Was das Modell gelesen hat, bleibt in Dateien, die den Text deiner Chats in anderer Form enthalten, höchstens 4 GB." },
     clearKept: { name: "Bereitgehaltenes löschen", note: "Die nächste Antwort in jedem Chat dauert länger. Die Chats bleiben.", button: "Löschen", done: (size) => `${size} freigegeben` },
+    server: {
+      on: { name: "Anderen Programmen antworten", note: "Editoren, Agenten und Skripte auf diesem Computer können deine Modelle über HTTP benutzen. Webseiten nicht." },
+      address: "Adresse", copy: "Kopieren", copied: "Kopiert", closed: "Nicht erreichbar",
+      port: { name: "Port", note: "Wenn ein anderes Programm ihn hat, wird der nächste freie genommen." },
+      lan: { name: "Auch dem lokalen Netz antworten", note: "Andere Geräte in deinem Netz können fragen, mit einem Schlüssel. Was sie senden, geht unverschlüsselt durchs Netz. Braucht zuerst einen API-Schlüssel." },
+      keys: { name: "API-Schlüssel", none: "Ohne Schlüssel darf jedes Programm auf diesem Computer fragen.", note: "Jedes Programm muss einen davon senden.", create: "Schlüssel anlegen", revoke: "Widerrufen", once: "Jetzt kopieren: er wird nur einmal gezeigt." },
+      keyName: (number) => `Schlüssel ${number}`,
+    },
     privacy: {
       headline: "Was diesen Mac verlässt: nichts.", headlineOther: "Was diesen Computer verlässt: nichts.",
       facts: [
@@ -69,6 +77,7 @@ export const de: Strings = {
         "Es gibt kein Konto, keine Telemetrie, keine Absturzberichte und keine Suche nach Updates.",
         "Bilder und andere Inhalte aus dem Netz werden nie geladen; sie erscheinen als Links.",
         "Ein Link öffnet sich nur, wenn du klickst und die volle Adresse bestätigst, im Browser und nicht in dieser App.",
+        "Andere Programme können deine Modelle nur fragen, solange das unter Server eingeschaltet ist; Webseiten nie.",
         "Die Fenster der App sind vom Netz getrennt: sie erreichen nur die App selbst.",
       ],
       deleteNote: "Gelöschte Chats verschwinden von der Festplatte, wenn die Zeit zum Widerrufen vorbei ist.",

@@ -41,7 +41,7 @@ export const en = {
     stop: "Stop the answer", escape: "Close, stop, then hide the window", regenerate: "Answer again", copyLast: "Copy the last answer", editLast: "Edit your last message, when the box is empty", branch: "Previous or next version",
   },
   settings: {
-    title: "Settings", sections: { general: "General", appearance: "Appearance", generation: "Generation", privacy: "Privacy", advanced: "Advanced" }, back: "Back to chats", reset: "Reset", resetLabel: (name: string) => `Reset ${name} to its default`,
+    title: "Settings", sections: { general: "General", appearance: "Appearance", generation: "Generation", server: "Server", privacy: "Privacy", advanced: "Advanced" }, back: "Back to chats", reset: "Reset", resetLabel: (name: string) => `Reset ${name} to its default`,
     repaired: "Some settings were damaged and are reset", failed: "The setting was not changed.",
     on: "On", off: "Off",
     launchAtLogin: { name: "Open at login", note: "Hearth starts with your Mac and waits in the menu bar.", noteOther: "Hearth starts with your computer and waits in the tray." },
@@ -61,6 +61,14 @@ export const en = {
     readAhead: { name: "Read while you type", note: "The model reads your message before you send it, so that the answer begins sooner. It uses some power; nothing of it is stored." },
     keepChatsReady: { name: "Keep chats ready on disk", note: "A chat opened again answers at once. What the model has read is kept as files that hold the text of your chats in another form, 4 GB at most." },
     clearKept: { name: "Clear what is kept", note: "The next answer in each chat takes longer. The chats stay.", button: "Clear", done: (size: string) => `${size} freed` },
+    server: {
+      on: { name: "Answer other programs", note: "Editors, agents and scripts on this computer can use your models over HTTP. Web pages cannot." },
+      address: "Address", copy: "Copy", copied: "Copied", closed: "Not listening",
+      port: { name: "Port", note: "When another program holds it, the next free one is taken." },
+      lan: { name: "Answer the local network too", note: "Other machines in your network can ask, with a key. What they send crosses the network unencrypted. Needs an API key first." },
+      keys: { name: "API keys", none: "Without one, any program on this computer may ask.", note: "Every program must send one of these.", create: "Create key", revoke: "Revoke", once: "Copy it now: it is shown only once." },
+      keyName: (number: number) => `Key ${number}`,
+    },
     privacy: {
       headline: "What leaves this Mac: nothing.", headlineOther: "What leaves this computer: nothing.",
       facts: [
@@ -69,6 +77,7 @@ export const en = {
         "There is no account, no telemetry, no crash reporting and no check for updates.",
         "Pictures and other remote content in answers are never loaded; they are shown as links.",
         "A link opens only when you click it and confirm the full address, in your browser and not in this app.",
+        "Other programs can ask your models only while you have that switched on under Server; web pages never can.",
         "The app's windows are barred from the network: they can reach nothing but the app itself.",
       ],
       deleteNote: "Deleted chats are removed from disk after the time to undo has passed.",
