@@ -47,7 +47,7 @@ async function pictures(scale: number, theme: string, folder: string): Promise<v
     await hearth.click("stop")
     await hearth.ended("stopped")
     await picture("stopped")
-    for (const tab of ["general", "appearance", "generation", "privacy", "advanced"]) {
+    for (const tab of ["general", "appearance", "generation", "server", "privacy", "advanced"]) {
       await hearth.settings(tab)
       await picture(`settings-${tab}`)
     }
