@@ -9,6 +9,7 @@
 
 mod hyperparameters;
 mod metadata;
+mod projector;
 mod reader;
 mod rules;
 mod tensors;
@@ -19,6 +20,7 @@ mod vocabulary;
 use std::fs::{self, File};
 use std::io::{Cursor as Bytes, Read, Seek};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use self::hyperparameters::Sizes;
 use self::metadata::Metadata;
@@ -28,6 +30,8 @@ use crate::error::{Error, Result};
 
 /// Byte offset of the first metadata entry: magic, version and two counts come before it.
 const METADATA_OFFSET: u64 = 24;
+/// Key of what kind of network the file holds.
+const ARCHITECTURE: &str = "general.architecture";
 
 /// How the vectors of a text's tokens become one, for embedding models (`llama_pooling_type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +119,35 @@ impl Header {
     }
 }
 
+/// What a sound file holds.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Contents {
+    Model(Arc<Header>),
+    /// The vision part of a model.
+    Projector,
+}
+
+/// Checks the file at `path`, whatever it holds; see [`validate_file`].
+pub(crate) fn look_into(path: &Path) -> Result<Contents> {
+    let mut names = Names::default();
+    let (mut cursor, file_bytes) = open(path)?;
+    let start = read_start(&mut cursor, file_bytes, &mut names)?;
+    if start.metadata.text(ARCHITECTURE)? == Some(projector::ARCHITECTURE) {
+        projector::check(&start.metadata)?;
+        return Ok(Contents::Projector);
+    }
+    let header = validate_model(path, start, names)?;
+    Ok(Contents::Model(Arc::new(header)))
+}
+
+/// Why a vision part cannot be used by itself.
+pub(crate) fn lone_projector() -> Error {
+    Error::Unsupported {
+        what: projector::ARCHITECTURE.to_owned(),
+        reason: "it is the vision part of another model".to_owned(),
+    }
+}
+
 /// Checks the model at `path` and, where it is split, all its parts. Takes milliseconds; reads headers only.
 ///
 /// Fails with the first rule that is broken, naming field and byte offset.
@@ -122,6 +155,10 @@ pub fn validate_file(path: &Path) -> Result<Header> {
     let mut names = Names::default();
     let (mut cursor, file_bytes) = open(path)?;
     let start = read_start(&mut cursor, file_bytes, &mut names)?;
+    validate_model(path, start, names)
+}
+
+fn validate_model(path: &Path, start: Start, mut names: Names) -> Result<Header> {
     let parts = part_paths(path, &start)?;
     let mut header = into_header(start)?;
     for (index, part) in parts.iter().enumerate().skip(1) {
@@ -271,7 +308,7 @@ fn into_header(start: Start) -> Result<Header> {
 }
 
 fn architecture(metadata: &Metadata) -> Result<String> {
-    let key = "general.architecture";
+    let key = ARCHITECTURE;
     let architecture = metadata
         .text(key)?
         .ok_or_else(|| metadata.wrong(key, "is missing"))?;
@@ -280,7 +317,9 @@ fn architecture(metadata: &Metadata) -> Result<String> {
         return Err(metadata.wrong(key, "is not a name of 1 to 64 letters, digits, - and _"));
     }
     let reason = match (architecture, metadata.text("general.type")?) {
-        ("clip", _) | (_, Some("mmproj")) => "it is the vision part of another model",
+        (projector::ARCHITECTURE, _) | (_, Some("mmproj")) => {
+            "it is the vision part of another model"
+        }
         (_, Some("adapter")) => "it is an adapter for another model",
         (_, Some("imatrix")) | ("imatrix", _) => "it holds statistics for quantising",
         _ => return Ok(architecture.to_owned()),

@@ -5,15 +5,17 @@
 
 mod names;
 mod scan;
+mod vision;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use self::scan::FoundFile;
+pub use self::vision::Projector;
 use crate::error::{Error, Result};
-use crate::gguf::{Header, validate_file};
+use crate::gguf::{self, Contents, Header, Purpose, look_into};
 use crate::{embedder, starter};
 
 /// Where a model comes from.
@@ -42,6 +44,8 @@ pub struct ModelFile {
     pub source: Source,
     /// What the file says about itself, or what is wrong with it.
     pub header: Result<Arc<Header>>,
+    /// What it sees with.
+    pub projector: Option<Projector>,
 }
 
 /// The models inside the app: name, title and file name.
@@ -59,7 +63,7 @@ pub struct ListReport {
     pub problems: Vec<Error>,
 }
 
-/// What a header depends on: when none of it changed, the file is not read again.
+/// What the contents of a file depend on: when none of it changed, the file is not read again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Stamp {
     path: PathBuf,
@@ -67,12 +71,15 @@ struct Stamp {
     modified: Option<SystemTime>,
 }
 
+/// What was read before.
+type Known = HashMap<Stamp, Result<Contents>>;
+
 /// The models of this machine. Shared between threads; a list blocks on the disk.
 #[derive(Debug)]
 pub struct Library {
     bundled_dirs: Vec<PathBuf>,
     own_dir: PathBuf,
-    headers: Mutex<HashMap<Stamp, Result<Arc<Header>>>>,
+    known: Mutex<Known>,
 }
 
 impl Library {
@@ -81,7 +88,7 @@ impl Library {
         Self {
             bundled_dirs,
             own_dir,
-            headers: Mutex::default(),
+            known: Mutex::default(),
         }
     }
 
@@ -93,7 +100,7 @@ impl Library {
             let Some(found) = self.bundled_file(file_name) else {
                 continue;
             };
-            let header = self.header(&found, &mut fresh);
+            let contents = self.contents(&found, &mut fresh);
             report.models.push(ModelFile {
                 name: name.to_owned(),
                 title: title.to_owned(),
@@ -101,36 +108,48 @@ impl Library {
                 size_bytes: found.size_bytes,
                 modified: found.modified,
                 source: Source::Bundled,
-                header,
+                header: contents.and_then(into_model),
+                projector: None,
             });
         }
-        let found = scan::scan(&self.own_dir, &mut report.problems);
-        let mut taken = names::Taken::with(BUNDLED.map(|(name, ..)| name));
-        for file in found {
-            let header = self.header(&file, &mut fresh);
-            let title = header
-                .as_ref()
-                .ok()
-                .and_then(|header| header.name.clone())
-                .filter(|name| !name.trim().is_empty());
-            report.models.push(ModelFile {
-                name: taken.take(&names::slug(&file.stem)),
-                title: title.unwrap_or_else(|| file.stem.clone()),
-                path: file.path,
-                size_bytes: file.size_bytes,
-                modified: file.modified,
-                source: Source::Own,
-                header,
-            });
-        }
-        let bundled = report
-            .models
-            .iter()
-            .take_while(|model| model.source == Source::Bundled)
-            .count();
-        report.models[bundled..].sort_by(|one, other| one.name.cmp(&other.name));
-        *self.headers.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+        let mut own = self.own_models(&mut fresh, &mut report.problems);
+        own.sort_by(|one, other| one.name.cmp(&other.name));
+        report.models.extend(own);
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
         report
+    }
+
+    /// The user's models, each with its vision part; a vision part without a model is listed with that problem.
+    fn own_models(&self, fresh: &mut Known, problems: &mut Vec<Error>) -> Vec<ModelFile> {
+        let found = scan::scan(&self.own_dir, problems);
+        let mut read: Vec<(FoundFile, Result<Contents>)> = Vec::with_capacity(found.len());
+        for file in found {
+            let contents = self.contents(&file, fresh);
+            read.push((file, contents));
+        }
+        let projectors: Vec<FoundFile> = read
+            .iter()
+            .filter(|(_, contents)| matches!(contents, Ok(Contents::Projector)))
+            .map(|(file, _)| file.clone())
+            .collect();
+        let pairs: HashMap<PathBuf, Projector> = read
+            .iter()
+            .filter(|(_, contents)| matches!(contents, Ok(Contents::Model(h)) if h.purpose() == Purpose::Chat))
+            .filter_map(|(file, _)| {
+                let projector = vision::projector_for(file, &projectors, &self.own_dir)?;
+                Some((file.path.clone(), projector))
+            })
+            .collect();
+        let used: HashSet<&Path> = pairs.values().map(|p| p.path.as_path()).collect();
+        let mut taken = names::Taken::with(BUNDLED.map(|(name, ..)| name));
+        read.into_iter()
+            .filter(|(file, _)| !used.contains(file.path.as_path()))
+            .map(|(file, contents)| {
+                let projector = pairs.get(&file.path).cloned();
+                let name = taken.take(&names::slug(&file.stem));
+                own_model(file, name, contents.and_then(into_model), projector)
+            })
+            .collect()
     }
 
     /// The model of this name, or the only one whose name starts with it.
@@ -179,30 +198,57 @@ impl Library {
             .find_map(|folder| scan::look_at(&folder.join(file_name)))
     }
 
-    fn header(
-        &self,
-        file: &FoundFile,
-        fresh: &mut HashMap<Stamp, Result<Arc<Header>>>,
-    ) -> Result<Arc<Header>> {
+    fn contents(&self, file: &FoundFile, fresh: &mut Known) -> Result<Contents> {
         let stamp = Stamp {
             path: file.path.clone(),
             size_bytes: file.size_bytes,
             modified: file.modified,
         };
         let known = self
-            .headers
+            .known
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get(&stamp)
             .cloned();
-        let header = known.unwrap_or_else(|| validate_file(&file.path).map(Arc::new));
+        let contents = known.unwrap_or_else(|| look_into(&file.path));
         // A failure to read may pass (an unplugged disk, a permission); what the bytes say does not.
         if !matches!(
-            header,
+            contents,
             Err(Error::Unreadable { .. } | Error::Missing { .. } | Error::NotAFile { .. })
         ) {
-            fresh.insert(stamp, header.clone());
+            fresh.insert(stamp, contents.clone());
         }
-        header
+        contents
+    }
+}
+
+fn own_model(
+    file: FoundFile,
+    name: String,
+    header: Result<Arc<Header>>,
+    projector: Option<Projector>,
+) -> ModelFile {
+    let title = header
+        .as_ref()
+        .ok()
+        .and_then(|header| header.name.clone())
+        .filter(|name| !name.trim().is_empty());
+    ModelFile {
+        name,
+        title: title.unwrap_or(file.stem),
+        path: file.path,
+        size_bytes: file.size_bytes,
+        modified: file.modified,
+        source: Source::Own,
+        header,
+        projector,
+    }
+}
+
+/// The model in a file that should hold one.
+fn into_model(contents: Contents) -> Result<Arc<Header>> {
+    match contents {
+        Contents::Model(header) => Ok(header),
+        Contents::Projector => Err(gguf::lone_projector()),
     }
 }

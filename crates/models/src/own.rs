@@ -37,12 +37,16 @@ pub fn copy(library: &Library, name: &str, new_name: &str) -> Result<String> {
     if library.list().models.iter().any(|model| model.name == stem) {
         return Err(Error::Exists { name: stem });
     }
-    let sources = files(&model);
+    let parts = files(&model);
+    let names = (1..=parts.len()).map(|part| part_name(&stem, part, parts.len()));
+    let mut pairs: Vec<(&Path, String)> = parts.iter().map(PathBuf::as_path).zip(names).collect();
+    if let Some(projector) = &model.projector {
+        // The name by which the library finds it.
+        pairs.push((&projector.path, format!("mmproj-{stem}.gguf")));
+    }
     let mut made: Vec<PathBuf> = Vec::new();
-    for (index, source) in sources.iter().enumerate() {
-        let target = library
-            .own_dir()
-            .join(part_name(&stem, index + 1, sources.len()));
+    for (source, name) in pairs {
+        let target = library.own_dir().join(name);
         if let Err(error) = link_or_copy(source, &target) {
             // Half of a model is none.
             for path in &made {

@@ -8,6 +8,7 @@ use std::fmt::Display;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{Read, Seek};
 
+use super::projector;
 use super::reader::{Cursor, invalid};
 use super::types::{
     Kind, MAX_ARRAY_ELEMENTS, MAX_ENTRIES, MAX_KEY_BYTES, MAX_LABEL_BYTES, MAX_LAYERS,
@@ -86,6 +87,7 @@ const KEPT_BELOW_ARCHITECTURE: &[&str] = &[
 
 fn is_kept(key: &str) -> bool {
     KEPT.contains(&key)
+        || projector::KEPT.contains(&key)
         || key
             .strip_prefix("tokenizer.")
             .is_some_and(is_kept_of_tokenizer)

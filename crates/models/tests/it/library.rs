@@ -243,3 +243,75 @@ fn a_link_is_removed_and_what_it_leads_to_stays() {
     assert!(names(&library).is_empty());
     assert!(elsewhere.join("real.gguf").exists());
 }
+
+/// The header of the vision part of a model.
+fn projector() -> Model {
+    let mut model = Model::sound();
+    model.entries.clear();
+    [
+        ("general.architecture", text("clip")),
+        ("clip.has_vision_encoder", bool(true)),
+        ("clip.vision.embedding_length", u32(64)),
+        ("clip.vision.attention.head_count", u32(4)),
+        ("clip.vision.feed_forward_length", u32(128)),
+        ("clip.vision.block_count", u32(1)),
+        ("clip.vision.projection_dim", u32(64)),
+        ("clip.vision.image_size", u32(112)),
+        ("clip.vision.patch_size", u32(14)),
+    ]
+    .into_iter()
+    .fold(model, |model, (key, value)| model.with(key, value))
+}
+
+#[test]
+fn a_model_is_listed_with_its_vision_part() {
+    let home = tempfile::tempdir().unwrap();
+    let own = home.path().join("models");
+    write(&own, "seer/model.gguf", &Model::sound());
+    write(&own, "seer/mmproj.gguf", &projector());
+    write(&own, "plain.gguf", &Model::sound());
+    write(&own, "mmproj-stray.gguf", &projector());
+    let library = Library::new(Vec::new(), own);
+    assert_eq!(names(&library), ["mmproj-stray", "model", "plain"]);
+    let seen = |name: &str| library.find(name).unwrap().projector;
+    let found = seen("model").unwrap();
+    assert!(found.path.ends_with("seer/mmproj.gguf"));
+    assert_eq!(found.size_bytes, fs::metadata(&found.path).unwrap().len());
+    assert_eq!((seen("plain"), seen("mmproj-stray")), (None, None));
+    let stray = library.find("mmproj-stray").unwrap().header.unwrap_err();
+    assert!(stray.to_string().contains("vision part"), "{stray}");
+    // A second name sees with the same eyes.
+    hearth_models::own::copy(&library, "model", "second").unwrap();
+    assert!(seen("second").is_some());
+    assert_eq!(names(&library).len(), 4);
+}
+
+#[test]
+fn a_vision_part_that_would_hurt_is_not_used() {
+    let home = tempfile::tempdir().unwrap();
+    for (key, value, word) in [
+        ("clip.has_vision_encoder", bool(false), "cannot see"),
+        ("clip.vision.patch_size", u32(0), "patch_size"),
+        ("clip.vision.patch_size", u32(113), "patch_size"),
+        ("clip.vision.image_size", u32(1 << 30), "image_size"),
+        ("clip.vision.attention.head_count", u32(3), "head_count"),
+        ("clip.vision.block_count", u32(0), "block_count"),
+        ("clip.vision.projector.scale_factor", u32(0), "scale_factor"),
+        (
+            "clip.vision.embedding_length",
+            text("64"),
+            "embedding_length",
+        ),
+    ] {
+        write(home.path(), "model.gguf", &Model::sound());
+        write(
+            home.path(),
+            "mmproj-model.gguf",
+            &projector().with(key, value),
+        );
+        let library = Library::new(Vec::new(), home.path().to_owned());
+        assert_eq!(library.find("model").unwrap().projector, None, "{key}");
+        let error = library.find("mmproj-model").unwrap().header.unwrap_err();
+        assert!(error.to_string().contains(word), "{key}: {error}");
+    }
+}
