@@ -8,6 +8,7 @@ mod footprint;
 mod registry;
 mod room;
 mod states;
+mod tokens;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -142,7 +143,7 @@ impl Inference {
         keep_alive: Option<KeepAlive>,
     ) -> Result<Started> {
         // Before the queue, so that a name that does not exist is said at once.
-        let model = self.find(model).await?;
+        let model = self.find_to_answer(model, &request).await?;
         let priority = request.priority;
         let work = Work::Generate(Box::new(request));
         self.start_admitted(model, work, priority, keep_alive).await
@@ -190,7 +191,7 @@ impl Inference {
         request: Request,
         keep_alive: Option<KeepAlive>,
     ) -> Result<Started> {
-        let model = self.find(model).await?;
+        let model = self.find_to_answer(model, &request).await?;
         let key = Answers::key(model.fingerprint.as_deref(), &request);
         let priority = request.priority;
         let Some(key) = key.filter(|_| self.caches.is_enabled()) else {
@@ -331,6 +332,17 @@ impl Inference {
             .map_or_else(|| model.to_owned(), |row| row.model.name.clone())
     }
 
+    /// A model that can read everything in a request.
+    async fn find_to_answer(&self, name: &str, request: &Request) -> Result<Arc<Model>> {
+        let model = self.find(name).await?;
+        if model.spec.projector.is_none() && request.images().next().is_some() {
+            let message = format!("The model `{}` cannot see pictures.", model.name);
+            return Err(Error::new(Code::InvalidInput, message)
+                .hint("Leave the pictures out, or put the model's vision part (`mmproj-….gguf`) into its folder."));
+        }
+        Ok(model)
+    }
+
     /// A model that may be given to the engine for chat.
     async fn find(&self, name: &str) -> Result<Arc<Model>> {
         self.find_as(name, Purpose::Generate).await
@@ -361,9 +373,16 @@ impl Inference {
         {
             spec.state = Some(states::spec(folder, fingerprint.clone()));
         }
+        let eyes = file
+            .projector
+            .as_ref()
+            .filter(|_| purpose == Purpose::Generate);
+        spec.projector = eyes.map(|projector| projector.path.clone());
+        let eyes_bytes = eyes.map_or(0, |projector| projector.size_bytes);
         Ok(Arc::new(Model {
-            bytes: footprint::bytes(file.size_bytes, &file.header, &spec),
-            fingerprint: Some(fingerprint),
+            bytes: footprint::bytes(file.size_bytes + eyes_bytes, &file.header, &spec),
+            // Answers to pictures depend on both files.
+            fingerprint: Some(format!("{fingerprint}+{eyes_bytes}")),
             name: file.name,
             spec,
         }))

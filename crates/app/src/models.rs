@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hearth_engine as engine;
-use hearth_models::{Header, Library, ModelFile, Purpose, Source};
+use hearth_models::{Header, Library, ModelFile, Projector, Purpose, Source};
 use serde::Serialize;
 
 use self::details::Digests;
@@ -71,6 +71,8 @@ pub(crate) struct ValidModel {
     /// Over all parts.
     pub(crate) size_bytes: u64,
     pub(crate) header: Arc<Header>,
+    /// What it sees with.
+    pub(crate) projector: Option<Projector>,
 }
 
 /// The model library.
@@ -193,6 +195,7 @@ impl Models {
         }
         Ok(ValidModel {
             header,
+            projector: file.projector,
             name: file.name,
             path: file.path,
             size_bytes: file.size_bytes,

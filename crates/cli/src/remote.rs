@@ -145,7 +145,7 @@ fn body(model: &str, request: &Request) -> Value {
     };
     let messages: &[Message] = match &request.prompt {
         Prompt::Chat(messages) => messages,
-        Prompt::Text(_) => &[],
+        Prompt::Text(_) | Prompt::Tokens(_) => &[],
     };
     let messages: Vec<Value> = messages
         .iter()

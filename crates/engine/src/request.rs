@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::backend::Token;
 use crate::constrain::Constraint;
 use crate::picture::{Image, MAX_IMAGES, MAX_IMAGES_BYTES};
 use crate::sampling::Sampling;
@@ -75,6 +76,8 @@ pub enum Prompt {
     Chat(Vec<Message>),
     /// Goes to the tokeniser as it is.
     Text(String),
+    /// Tokens of the model's own vocabulary, read as they are: no begin token is added.
+    Tokens(Vec<Token>),
 }
 
 /// Whose work it is. The order is the order of service.
@@ -184,6 +187,7 @@ impl Request {
             }
             Prompt::Chat(messages) => messages.iter().map(Message::bytes).sum(),
             Prompt::Text(text) => text.len(),
+            Prompt::Tokens(tokens) => size_of_val(tokens.as_slice()),
         };
         if bytes > MAX_PROMPT_BYTES {
             return Err(invalid(
@@ -232,7 +236,7 @@ impl Request {
     pub fn images(&self) -> impl Iterator<Item = &Image> {
         let messages = match &self.prompt {
             Prompt::Chat(messages) => messages.as_slice(),
-            Prompt::Text(_) => &[],
+            Prompt::Text(_) | Prompt::Tokens(_) => &[],
         };
         messages.iter().flat_map(|message| &message.images)
     }

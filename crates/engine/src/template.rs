@@ -393,8 +393,9 @@ mod tests {
             let started = Instant::now();
             let shown = source.chars().take(60).collect::<String>();
             let (prompt, _) = render(&Template::new(Some(&source), "", ""), &talk());
+            // Left alone the first of them runs for hours; how fast a busy machine stops it is not the point.
             assert!(
-                started.elapsed() < Duration::from_secs(5),
+                started.elapsed() < Duration::from_secs(60),
                 "{shown} took {:?}",
                 started.elapsed()
             );

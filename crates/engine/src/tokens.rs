@@ -14,8 +14,9 @@ const MAX_TOKENS: usize = MAX_PROMPT_BYTES / 4;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "value", rename_all = "snake_case")]
 pub enum TokenTask {
-    /// Text to tokens, as a prompt that is no conversation is read: special tokens are recognised, the begin token is added.
-    Tokenize(String),
+    /// Text to tokens: special tokens are recognised. With `begins` it is read like a prompt that is no conversation: the model's
+    /// begin token comes first, if it has one.
+    Tokenize { text: String, begins: bool },
     /// Tokens to text, special tokens included; broken characters are replaced.
     Detokenize(Vec<Token>),
     /// How many tokens the prompt of a request has once it went through the template. What the request would cut is cut.
@@ -34,14 +35,16 @@ pub enum TokenReply {
 /// Answers a question with a model's own means.
 pub(crate) fn answer(backend: &mut dyn Backend, task: TokenTask) -> Result<TokenReply, Error> {
     match task {
-        TokenTask::Tokenize(text) if text.len() > MAX_PROMPT_BYTES => {
+        TokenTask::Tokenize { text, .. } if text.len() > MAX_PROMPT_BYTES => {
             let reason = format!(
                 "is {} bytes long, the limit is {MAX_PROMPT_BYTES}",
                 text.len()
             );
             Err(invalid("text", reason))
         }
-        TokenTask::Tokenize(text) => backend.tokenize(&text, true).map(TokenReply::Tokens),
+        TokenTask::Tokenize { text, begins } => {
+            backend.tokenize(&text, begins).map(TokenReply::Tokens)
+        }
         TokenTask::Detokenize(tokens) if tokens.len() > MAX_TOKENS => {
             let reason = format!("has {} entries, the limit is {MAX_TOKENS}", tokens.len());
             Err(invalid("tokens", reason))
@@ -53,14 +56,20 @@ pub(crate) fn answer(backend: &mut dyn Backend, task: TokenTask) -> Result<Token
             ))
         }
         TokenTask::Count(request) => {
-            let prepared = prompt::prepare(backend, &request)?;
-            Ok(TokenReply::Count(prepared.tokens.len() as u32))
+            match prompt::prepare(backend, &request) {
+                Ok(prepared) => Ok(TokenReply::Count(prepared.tokens.len() as u32)),
+                // Too long to be answered is not too long to be counted.
+                Err(Error::ContextOverflow { prompt_tokens, .. }) => {
+                    Ok(TokenReply::Count(prompt_tokens))
+                }
+                Err(error) => Err(error),
+            }
         }
     }
 }
 
-/// Waits for the answer; dropping the future gives it up.
-pub(crate) async fn reply(mut generation: Generation) -> Result<TokenReply, Error> {
+/// Waits for the answer to [`crate::Engine::ask_tokens`]; dropping the future gives it up.
+pub async fn reply(mut generation: Generation) -> Result<TokenReply, Error> {
     while let Some(event) = generation.events.recv().await {
         match event {
             crate::Event::Tokens(reply) => return Ok(reply),
@@ -80,7 +89,11 @@ mod tests {
     #[test]
     fn text_becomes_tokens_and_text_again() {
         let mut fake = Fake::new(100);
-        let tokens = answer(&mut fake, TokenTask::Tokenize("hé".into())).unwrap();
+        let task = TokenTask::Tokenize {
+            text: "hé".into(),
+            begins: true,
+        };
+        let tokens = answer(&mut fake, task).unwrap();
         let TokenReply::Tokens(tokens) = tokens else {
             panic!("{tokens:?}")
         };
@@ -96,6 +109,14 @@ mod tests {
         let rendered = "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant";
         let count = answer(&mut fake, TokenTask::Count(Box::new(request))).unwrap();
         assert_eq!(count, TokenReply::Count(rendered.len() as u32));
+    }
+
+    #[test]
+    fn what_is_too_long_is_counted() {
+        let mut fake = Fake::new(100);
+        let request = Request::text("a".repeat(500));
+        let count = answer(&mut fake, TokenTask::Count(Box::new(request))).unwrap();
+        assert_eq!(count, TokenReply::Count(500));
     }
 
     #[test]

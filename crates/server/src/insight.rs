@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use utoipa::OpenApi;
 
 use crate::state::ServerState;
-use crate::{anthropic, lm_studio, ollama, openai};
+use crate::{anthropic, lm_studio, ollama, openai, tokens};
 
 /// The description of all routes, each dialect's own among them.
 fn description() -> utoipa::openapi::OpenApi {
@@ -34,6 +34,8 @@ fn description() -> utoipa::openapi::OpenApi {
         slots,
         metrics,
         openapi,
+        tokens::tokenize,
+        tokens::detokenize,
         openai::models::list,
         openai::models::one,
         openai::chat::create,

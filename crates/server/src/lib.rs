@@ -22,6 +22,7 @@ mod sse;
 mod state;
 #[cfg(test)]
 mod testing;
+mod tokens;
 mod traffic;
 
 use std::sync::Arc;

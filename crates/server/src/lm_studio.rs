@@ -55,6 +55,7 @@ fn shown(state: &ServerState, model: &ModelDetails) -> Value {
         "id": model.name,
         "object": "model",
         "type": match model.purpose {
+            ModelPurpose::Chat if model.sees => "vlm",
             ModelPurpose::Chat => "llm",
             // There is no word for a reranker; none of its clients would chat with this one.
             ModelPurpose::Embed | ModelPurpose::Rerank => "embeddings",

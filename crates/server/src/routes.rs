@@ -13,6 +13,7 @@ use crate::insight;
 use crate::openai::{self, error::Failure};
 use crate::refusal::Refusal;
 use crate::state::ServerState;
+use crate::tokens;
 
 pub(crate) fn routes(state: ServerState) -> Router {
     Router::new()
@@ -22,6 +23,8 @@ pub(crate) fn routes(state: ServerState) -> Router {
         .route("/health", get(insight::health))
         .route("/slots", get(insight::slots))
         .route("/metrics", get(insight::metrics))
+        .route("/tokenize", post(tokens::tokenize))
+        .route("/detokenize", post(tokens::detokenize))
         .route("/openapi.json", get(insight::openapi))
         .route("/v1/models", get(openai::models::list))
         .route("/v1/models/{*id}", get(openai::models::one))

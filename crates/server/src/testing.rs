@@ -59,6 +59,15 @@ impl TestServer {
         std::fs::write(folder.join("reranker.gguf"), file).unwrap();
     }
 
+    /// Puts a model with a vision part among the user's: the starter model and the smallest file that the library takes for one.
+    pub(crate) fn add_seeing_model(&self) {
+        let folder = self.home.path().join("models/seer");
+        std::fs::create_dir_all(&folder).unwrap();
+        let starter = model_path("SmolLM2-135M-Instruct.Q4_1.gguf");
+        std::os::unix::fs::symlink(starter, folder.join("seer.gguf")).unwrap();
+        std::fs::write(folder.join("mmproj.gguf"), projector()).unwrap();
+    }
+
     /// Sends a request and returns the response with its body still to come.
     pub(crate) async fn send(&self, method: &str, path: &str, body: impl Into<Body>) -> Response {
         let request = Request::builder()
@@ -102,6 +111,50 @@ pub(crate) async fn text_of(response: Response) -> String {
 
 fn value(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+}
+
+/// A GGUF file that says it is a vision part and holds next to nothing: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
+fn projector() -> Vec<u8> {
+    fn text(text: &str) -> Vec<u8> {
+        [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat()
+    }
+    const UINT32: u32 = 4;
+    const BOOL: u32 = 7;
+    const STRING: u32 = 8;
+    let sizes = [
+        ("embedding_length", 8_u32),
+        ("attention.head_count", 1),
+        ("feed_forward_length", 8),
+        ("block_count", 1),
+        ("projection_dim", 8),
+        ("image_size", 8),
+        ("patch_size", 8),
+    ];
+    let mut entries = vec![
+        ("general.architecture".to_owned(), STRING, text("clip")),
+        ("clip.has_vision_encoder".to_owned(), BOOL, vec![1]),
+    ];
+    entries.extend(sizes.map(|(name, size)| {
+        let bytes = size.to_le_bytes().to_vec();
+        (format!("clip.vision.{name}"), UINT32, bytes)
+    }));
+    let mut file = b"GGUF".to_vec();
+    file.extend(3_u32.to_le_bytes());
+    file.extend(1_u64.to_le_bytes());
+    file.extend((entries.len() as u64).to_le_bytes());
+    for (key, kind, value) in entries {
+        file.extend(text(&key));
+        file.extend(kind.to_le_bytes());
+        file.extend(value);
+    }
+    // One tensor of eight 32-bit floats.
+    file.extend(text("v.patch_embd.weight"));
+    file.extend(1_u32.to_le_bytes());
+    file.extend(8_u64.to_le_bytes());
+    file.extend(0_u32.to_le_bytes());
+    file.extend(0_u64.to_le_bytes());
+    file.resize(file.len().next_multiple_of(32) + 32, 0);
+    file
 }
 
 /// A model where `make model` puts it: beside the programs, one folder above this test.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_engine::embed::Task as EncodeTask;
-use hearth_engine::{Limits, LoadSpec, Request};
+use hearth_engine::{Limits, LoadSpec, Request, TokenTask};
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub(super) use self::entry::Row;
@@ -39,6 +39,8 @@ pub(super) enum Work {
     Generate(Box<Request>),
     /// Only for models that are loaded for vectors or scores.
     Encode(Box<EncodeTask>),
+    /// A question for the tokeniser.
+    Tokens(TokenTask),
 }
 
 /// How long a model stays loaded after its last use.

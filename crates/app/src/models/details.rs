@@ -33,6 +33,8 @@ pub struct ModelDetails {
     /// Calls of tools are told apart from text. True for every model that answers: one whose template knows no tools is told about
     /// them in its system prompt.
     pub calls_tools: bool,
+    /// Pictures can be shown to it.
+    pub sees: bool,
     /// It can think before it answers, and its thoughts are told apart from the answer.
     pub thinks: bool,
 }
@@ -53,6 +55,7 @@ impl Digests {
             .modified
             .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
             .map(|time| time.as_millis() as i64);
+        let sees = file.projector.is_some();
         let summary = summary(file);
         let purpose = summary.purpose.unwrap_or(ModelPurpose::Chat);
         let answers = purpose == ModelPurpose::Chat;
@@ -70,6 +73,7 @@ impl Digests {
                 .unwrap_or(u32::MAX)
                 .min(LoadSpec::DEFAULT_CONTEXT),
             calls_tools: answers,
+            sees,
             thinks: answers && thinks(&Syntax::detect(template)),
             header,
         })

@@ -93,7 +93,7 @@ impl Queue<'_> {
             }
             Work::Tokens {
                 id,
-                task: TokenTask::Tokenize(text),
+                task: TokenTask::Tokenize { text, .. },
             } => {
                 let tokens = self.encoder.tokenize(&text).map(TokenReply::Tokens);
                 (self.emit)(id, tokens.map_or_else(Event::Failed, Event::Tokens));

@@ -40,13 +40,12 @@ pub fn prepare(backend: &mut dyn Backend, request: &Request) -> Result<Prepared,
     let context_tokens = backend.info().context_tokens as usize;
     let mut prepared = match &request.prompt {
         Prompt::Chat(messages) => render(backend, messages, request)?,
-        Prompt::Text(text) => Prepared {
-            tokens: backend.tokenize(text, true)?,
-            images: Vec::new(),
-            cut_messages: 0,
-            notice: None,
-            syntax: *backend.template().syntax(),
-        },
+        Prompt::Text(text) => plain(backend.tokenize(text, true)?, backend),
+        Prompt::Tokens(tokens) => {
+            // Says whether each of them is a token of the vocabulary.
+            backend.detokenize(tokens).map_err(in_prompt)?;
+            plain(tokens.clone(), backend)
+        }
     };
     if prepared.tokens.last().is_some_and(|last| is_place(*last)) {
         return Err(invalid("images", "must be followed by text"));
@@ -78,6 +77,25 @@ pub fn prepare(backend: &mut dyn Backend, request: &Request) -> Result<Prepared,
         });
     }
     Ok(prepared)
+}
+
+/// In the words of whoever asked for an answer.
+fn in_prompt(error: Error) -> Error {
+    match error {
+        Error::InvalidRequest { reason, .. } => invalid("prompt", reason),
+        other => other,
+    }
+}
+
+/// A prompt that is no conversation.
+fn plain(tokens: Vec<Token>, backend: &mut dyn Backend) -> Prepared {
+    Prepared {
+        tokens,
+        images: Vec::new(),
+        cut_messages: 0,
+        notice: None,
+        syntax: *backend.template().syntax(),
+    }
 }
 
 fn render(

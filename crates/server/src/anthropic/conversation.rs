@@ -10,7 +10,7 @@ use hearth_app::engine::{self, Role, ToolCall};
 use serde_json::{Value, json};
 
 use super::request::{Block, Content, Message, Tool};
-use crate::picture;
+use crate::picture::{self, Parts};
 use crate::refusal::Refusal;
 
 /// Claude Code begins its system prompt with this line, which is another one in each request: with it no prompt would begin as the
@@ -33,8 +33,8 @@ pub(super) fn messages(
             "user" => add_user(&mut out, message, &field)?,
             "assistant" => add_assistant(&mut out, message, &field)?,
             "system" => {
-                let text = joined(&message.content, &field)?;
-                join_or_push(&mut out, engine::Message::new(Role::System, text));
+                let said = parts(&message.content, &field)?;
+                join_or_push(&mut out, said.message(Role::System));
             }
             other => {
                 let shown: String = other.chars().take(40).collect();
@@ -52,7 +52,7 @@ pub(super) fn messages(
 
 /// The system prompt without the lines that change from request to request.
 fn system_text(system: &Content) -> Result<String, Refusal> {
-    let whole = joined(system, "system")?;
+    let whole = parts(system, "system")?.into_text("system")?;
     let mut text = whole.as_str();
     while text.trim_start().starts_with(VOLATILE) {
         text = text.trim_start();
@@ -61,17 +61,18 @@ fn system_text(system: &Content) -> Result<String, Refusal> {
     Ok(text.to_owned())
 }
 
-/// The text of content that may be nothing but text.
-fn joined(content: &Content, field: &str) -> Result<String, Refusal> {
-    let blocks = match content {
-        Content::Text(text) => return Ok(text.clone()),
-        Content::Blocks(blocks) => blocks,
-    };
-    let mut texts = Vec::with_capacity(blocks.len());
-    for (at, block) in blocks.iter().enumerate() {
-        texts.push(plain(block, &block_field(field, at))?);
+/// The parts of content without calls, results and thoughts.
+fn parts(content: &Content, field: &str) -> Result<Parts, Refusal> {
+    let mut made = Parts::default();
+    match content {
+        Content::Text(text) => made.text(text),
+        Content::Blocks(blocks) => {
+            for (at, block) in blocks.iter().enumerate() {
+                add(&mut made, block, &block_field(field, at))?;
+            }
+        }
     }
-    Ok(texts.join("\n"))
+    Ok(made)
 }
 
 fn block_field(field: &str, at: usize) -> String {
@@ -82,32 +83,35 @@ fn block_field(field: &str, at: usize) -> String {
     }
 }
 
-/// The text of a block; an error when it is another kind of block.
-fn plain(block: &Block, field: &str) -> Result<String, Refusal> {
+/// Adds a block of text or a picture; an error when it is another kind of block.
+fn add(made: &mut Parts, block: &Block, field: &str) -> Result<(), Refusal> {
+    let source = || needed(block.source.as_ref(), &format!("{field}.source"));
+    let wrong = |kind: &str, reason: &str| {
+        let shown: String = kind.chars().take(40).collect();
+        Refusal::invalid(
+            format!("{field}.source.type"),
+            format_args!("is {shown:?}; {reason}"),
+        )
+    };
     match block.kind.as_str() {
-        "text" => needed(block.text.as_ref(), &format!("{field}.text")).cloned(),
-        "document" => {
-            let source = needed(block.source.as_ref(), &format!("{field}.source"))?;
-            if source.kind == "text" {
-                return Ok(source.data.clone());
+        "text" => made.text(needed(block.text.as_ref(), &format!("{field}.text"))?),
+        "document" => match source()? {
+            text if text.kind == "text" => made.text(&text.data),
+            other => {
+                let reason = "only documents of plain text can be read";
+                return Err(wrong(&other.kind, reason));
             }
-            let reason = format_args!(
-                "is {:?}; only documents of plain text can be read",
-                source.kind
-            );
-            Err(Refusal::invalid(format!("{field}.source.type"), reason))
-        }
-        "image" => {
-            let source = needed(block.source.as_ref(), &format!("{field}.source"))?;
-            if source.kind == "base64" {
-                let data = format!("{field}.source.data");
-                return Err(picture::by_base64(&[&source.data], data));
+        },
+        "image" => match source()? {
+            image if image.kind == "base64" => {
+                let file = picture::from_base64(&image.data, format!("{field}.source.data"))?;
+                made.picture(file);
             }
-            let reason = format_args!("is {:?}; pictures are taken as base64 only", source.kind);
-            Err(Refusal::invalid(format!("{field}.source.type"), reason))
-        }
-        other => Err(unknown(field, other)),
+            other => return Err(wrong(&other.kind, "pictures are taken as base64 only")),
+        },
+        other => return Err(unknown(field, other)),
     }
+    Ok(())
 }
 
 fn unknown(field: &str, kind: &str) -> Refusal {
@@ -130,19 +134,26 @@ fn add_user(out: &mut Vec<engine::Message>, message: &Message, field: &str) -> R
         }
         Content::Blocks(blocks) => blocks,
     };
+    let mut said = Parts::default();
     for (at, block) in blocks.iter().enumerate() {
         let field = block_field(field, at);
         if block.kind == "tool_result" {
+            let before = std::mem::take(&mut said);
+            if !before.is_empty() {
+                join_or_push(out, before.message(Role::User));
+            }
             let id = needed(block.tool_use_id.as_ref(), &format!("{field}.tool_use_id"))?;
-            let content = block.content.as_ref();
-            let text = content.map_or_else(|| Ok(String::new()), |c| joined(c, &field))?;
-            let mut result = engine::Message::new(Role::Tool, text);
+            let result = block.content.as_ref();
+            let result = result.map_or_else(|| Ok(Parts::default()), |c| parts(c, &field))?;
+            let mut result = result.message(Role::Tool);
             result.tool_call_id = Some(id.clone());
             out.push(result);
         } else {
-            let text = plain(block, &field)?;
-            join_or_push(out, engine::Message::new(Role::User, text));
+            add(&mut said, block, &field)?;
         }
+    }
+    if !said.is_empty() {
+        join_or_push(out, said.message(Role::User));
     }
     Ok(())
 }
@@ -152,25 +163,24 @@ fn add_assistant(
     message: &Message,
     field: &str,
 ) -> Result<(), Refusal> {
-    let mut said = engine::Message::new(Role::Assistant, "");
     let blocks = match &message.content {
         Content::Text(text) => {
-            said.content.clone_from(text);
-            join_or_push(out, said);
+            join_or_push(out, engine::Message::new(Role::Assistant, text.clone()));
             return Ok(());
         }
         Content::Blocks(blocks) => blocks,
     };
-    let mut texts = Vec::new();
+    let (mut said, mut calls) = (Parts::default(), Vec::new());
     for (at, block) in blocks.iter().enumerate() {
         let field = block_field(field, at);
         match block.kind.as_str() {
             "thinking" | "redacted_thinking" => {}
-            "tool_use" => said.tool_calls.push(tool_call(block, &field)?),
-            _ => texts.push(plain(block, &field)?),
+            "tool_use" => calls.push(tool_call(block, &field)?),
+            _ => add(&mut said, block, &field)?,
         }
     }
-    said.content = texts.join("\n");
+    let mut said = said.message(Role::Assistant);
+    said.tool_calls = calls;
     join_or_push(out, said);
     Ok(())
 }
@@ -200,6 +210,12 @@ fn join_or_push(out: &mut Vec<engine::Message>, message: engine::Message) {
             if !last.content.is_empty() && !message.content.is_empty() {
                 last.content.push('\n');
             }
+            let begins = last.content.len();
+            let images = message.images.into_iter();
+            last.images.extend(images.map(|mut image| {
+                image.at += begins;
+                image
+            }));
             last.content.push_str(&message.content);
             last.tool_calls.extend(message.tool_calls);
         }

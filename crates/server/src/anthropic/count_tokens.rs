@@ -1,11 +1,7 @@
 //! `POST /v1/messages/count_tokens`: how long a conversation is before it is sent, exactly as the model would read it.
-//!
-//! The engine says it when it is about to read a prompt, and is let go then: nothing is generated, and of a long prompt the first
-//! chunk at most is read, which the request that follows finds in the cache.
 
 use axum::Json;
 use axum::extract::State;
-use hearth_app::engine::{Error, Event, FinishReason, Priority, Request};
 use serde_json::{Value, json};
 
 use super::error::Result;
@@ -23,28 +19,12 @@ pub(crate) async fn count(
     body: std::result::Result<Body<CountRequest>, Refusal>,
 ) -> Result<Json<Value>> {
     let Body(asked) = body?;
-    let request = Request {
-        priority: Priority::Api,
-        read_ahead: true,
-        ..options::prompt(&(&asked).into())?
-    };
+    let request = options::prompt(&(&asked).into())?;
     request.validate()?;
-    let inference = state.app.inference();
-    let started = inference.generate(&asked.model, request).await?;
-    let mut events = started.generation.events;
-    let tokens = match events.recv().await {
-        // Too long to be answered is not too long to be counted.
-        Some(
-            Event::Started { prompt_tokens, .. }
-            | Event::Failed(Error::ContextOverflow { prompt_tokens, .. }),
-        ) => prompt_tokens,
-        // All of it is in the cache, so there is nothing to begin.
-        Some(Event::Finished(summary)) if summary.reason != FinishReason::Cancelled => {
-            summary.prompt_tokens
-        }
-        Some(Event::Failed(error)) => return Err(error.into()),
-        // The first event is one of these.
-        _ => return Err(Error::ShutDown.into()),
-    };
-    Ok(Json(json!({ "input_tokens": tokens })))
+    let counted = state
+        .app
+        .inference()
+        .count_tokens(&asked.model, request)
+        .await?;
+    Ok(Json(json!({ "input_tokens": counted.result })))
 }

@@ -18,13 +18,8 @@ pub(super) fn messages(asked: &[Message]) -> Result<Vec<engine::Message>, Refusa
     for (at, message) in asked.iter().enumerate() {
         let field = format!("messages[{at}]");
         let role = role(&message.role, &field)?;
-        if !message.images.is_empty() {
-            return Err(picture::by_base64(
-                &message.images,
-                format!("{field}.images"),
-            ));
-        }
         let mut new = engine::Message::new(role, message.content.clone());
+        new.images = images(&message.images, &format!("{field}.images"))?;
         if !message.thinking.is_empty() {
             new.reasoning = Some(message.thinking.clone());
         }
@@ -47,6 +42,13 @@ pub(super) fn messages(asked: &[Message]) -> Result<Vec<engine::Message>, Refusa
         out.push(new);
     }
     Ok(out)
+}
+
+/// Pictures in this dialect have no place in the text: they come before it.
+pub(super) fn images(asked: &[String], field: &str) -> Result<Vec<engine::Image>, Refusal> {
+    let files = asked.iter().enumerate();
+    let files = files.map(|(at, text)| picture::from_base64(text, format!("{field}[{at}]")));
+    files.map(|file| file.map(engine::Image::new)).collect()
 }
 
 /// A call that has no result yet.
@@ -155,8 +157,8 @@ mod tests {
         for (messages, param) in [
             (json!([{ "role": "robot" }]), "messages[0].role"),
             (
-                json!([{ "role": "user" }, { "role": "user", "images": ["aGk="] }]),
-                "messages[1].images",
+                json!([{ "role": "user" }, { "role": "user", "images": ["aGk=", "*"] }]),
+                "messages[1].images[1]",
             ),
             (
                 json!([{ "role": "assistant", "tool_calls": [{ "function": { "name": "a", "arguments": [] } }] }]),

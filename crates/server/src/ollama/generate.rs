@@ -4,6 +4,7 @@ use axum::extract::State;
 use hearth_app::engine::{Message, Request, Role};
 
 use super::chat::answer;
+use super::conversation::images;
 use super::error::Result;
 use super::lines::Form;
 use super::load::{self, Wish};
@@ -13,7 +14,6 @@ use super::{DIALECT, keep_alive, names};
 use crate::answer::Ask;
 use crate::body::Body;
 use crate::caching::Caching;
-use crate::picture;
 use crate::refusal::Refusal;
 use crate::state::ServerState;
 
@@ -52,12 +52,13 @@ pub(crate) async fn generate(
 
 /// What the engine is asked. A raw answer is not taken apart: who writes the markup also reads it.
 fn request(asked: &GenerateRequest) -> std::result::Result<Request, Refusal> {
-    if !asked.images.is_empty() {
-        return Err(picture::by_base64(&asked.images, "images"));
-    }
     let mut request = if asked.raw {
-        for (field, text) in [("system", &asked.system), ("template", &asked.template)] {
-            if !text.is_empty() {
+        for (field, is_used) in [
+            ("system", !asked.system.is_empty()),
+            ("template", !asked.template.is_empty()),
+            ("images", !asked.images.is_empty()),
+        ] {
+            if is_used {
                 return Err(Refusal::invalid(field, "cannot be combined with `raw`"));
             }
         }
@@ -73,7 +74,10 @@ fn request(asked: &GenerateRequest) -> std::result::Result<Request, Refusal> {
         if !asked.system.is_empty() {
             messages.push(Message::new(Role::System, asked.system.clone()));
         }
-        messages.push(Message::new(Role::User, asked.prompt.clone()));
+        messages.push(Message {
+            images: images(&asked.images, "images")?,
+            ..Message::new(Role::User, asked.prompt.clone())
+        });
         Request::chat(messages)
     };
     Shared::from(asked).apply(&mut request)?;

@@ -145,11 +145,12 @@ fn parameter_size(parameters: u64) -> String {
     }
 }
 
-/// In Ollama's words. Pictures and filling in are not offered yet, so no model has them.
+/// In Ollama's words. Filling in is not offered yet, so no model has it.
 pub(crate) fn capabilities(model: &ModelDetails) -> Vec<&'static str> {
     let all = [
         ("completion", model.purpose == ModelPurpose::Chat),
         ("tools", model.calls_tools),
+        ("vision", model.sees),
         ("thinking", model.thinks),
         ("embedding", model.purpose == ModelPurpose::Embed),
     ];

@@ -1,5 +1,7 @@
 //! `/v1/completions`: text goes on, without a chat template.
 
+mod prompt;
+
 use std::collections::BTreeMap;
 
 use axum::Json;
@@ -11,6 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use self::prompt::PromptSpec;
 use super::chat::request::{StreamOptions, usage_asked};
 use super::error::{self, Result};
 use super::output::{self, Usage};
@@ -25,8 +28,6 @@ use crate::state::ServerState;
 
 /// Tokens when nothing is asked for; that of the OpenAI API.
 const DEFAULT_TOKENS: u32 = 16;
-/// Most prompts of one request.
-const MAX_PROMPTS: usize = 128;
 
 /// The body of `/v1/completions`. Fields that are not here are ignored and counted.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -60,49 +61,9 @@ pub(crate) struct CompletionRequest {
     logit_bias: Option<BTreeMap<String, f32>>,
 }
 
-/// One prompt or several, as text or as tokens.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(
-    untagged,
-    expecting = "expected a string, a list of strings or a list of tokens"
-)]
-pub(crate) enum PromptSpec {
-    One(String),
-    Many(Vec<String>),
-    /// Known by its length only.
-    Tokens(Vec<Value>),
-}
-
-impl PromptSpec {
-    fn texts(self) -> std::result::Result<Vec<String>, Refusal> {
-        let texts = match self {
-            Self::One(text) => vec![text],
-            Self::Many(texts) => texts,
-            Self::Tokens(list) => {
-                let count = list.len();
-                let reason = format!("must be text; a list of {count} tokens is not taken");
-                return Err(Refusal::invalid("prompt", reason));
-            }
-        };
-        if texts.is_empty() || texts.len() > MAX_PROMPTS {
-            let reason = format!("has {} entries; 1 to {MAX_PROMPTS} are taken", texts.len());
-            return Err(Refusal::invalid("prompt", reason));
-        }
-        if let Some(at) = texts.iter().position(String::is_empty) {
-            let param = if texts.len() == 1 {
-                "prompt".to_owned()
-            } else {
-                format!("prompt[{at}]")
-            };
-            return Err(Refusal::invalid(param, "is empty"));
-        }
-        Ok(texts)
-    }
-}
-
 /// How the answers are shown.
 struct View {
-    /// The prompt of each answer, when it is to be repeated.
+    /// The text of each prompt, when it is to be repeated.
     echo: Option<Vec<String>>,
     logprobs: bool,
     usage_at_end: bool,
@@ -111,12 +72,20 @@ struct View {
 }
 
 impl CompletionRequest {
-    fn asks(self, caching: Caching) -> std::result::Result<(Vec<Ask>, View), Refusal> {
+    async fn asks(
+        self,
+        state: &ServerState,
+        caching: Caching,
+    ) -> std::result::Result<(Vec<Ask>, View), Refusal> {
         if self.suffix.is_some_and(|suffix| !suffix.is_empty()) {
             let reason = "cannot be used: filling a gap needs a model with tokens for it, and Hearth does not read those yet";
             return Err(Refusal::invalid("suffix", reason));
         }
-        let texts = self.prompt.texts()?;
+        let prompts = self.prompt.prompts()?;
+        let echo = match self.echo {
+            Some(true) => Some(prompt::texts(state, &self.model, &prompts).await?),
+            _ => None,
+        };
         let count = answers(self.n)?;
         let knobs = Knobs {
             temperature: self.temperature,
@@ -144,17 +113,14 @@ impl CompletionRequest {
                 ..Request::text("")
             },
         };
-        let each = texts.iter().flat_map(|text| {
+        let each = prompts.into_iter().flat_map(|prompt| {
             let mut ask = ask.clone();
-            ask.request.prompt = Request::text(text.clone()).prompt;
+            ask.request.prompt = prompt;
             copies(&ask, count)
         });
         let asks = each.collect();
-        let echoed = texts
-            .into_iter()
-            .flat_map(|text| vec![text; count as usize]);
         let view = View {
-            echo: (self.echo == Some(true)).then(|| echoed.collect()),
+            echo,
             logprobs: self.logprobs.is_some(),
             usage_at_end: usage_asked(self.stream_options),
             count: count as usize,
@@ -165,7 +131,10 @@ impl CompletionRequest {
 
 impl View {
     fn prompt(&self, index: usize) -> &str {
-        let prompt = self.echo.as_ref().and_then(|all| all.get(index));
+        let prompt = self
+            .echo
+            .as_ref()
+            .and_then(|all| all.get(index / self.count.max(1)));
         prompt.map_or("", String::as_str)
     }
 
@@ -184,7 +153,7 @@ pub(crate) async fn create(
 ) -> Result {
     let Body(request) = body?;
     let is_streamed = request.stream == Some(true);
-    let (asks, view) = request.asks(caching)?;
+    let (asks, view) = request.asks(&state, caching).await?;
     let answers = Answers::begin(&state, asks).await?;
     let head = Head {
         id: output::id("cmpl-"),

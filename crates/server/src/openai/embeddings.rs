@@ -47,7 +47,10 @@ impl InputSpec {
             Self::Tokens(list) => {
                 let count = list.len();
                 let reason = format!("must be text; a list of {count} tokens is not taken");
-                Err(Refusal::invalid("input", reason))
+                // Most who send tokens made them with the vocabulary of an OpenAI model: nonsense for every other one.
+                Err(Refusal::invalid("input", reason).hint(
+                    "Send the texts. In LangChain that is `check_embedding_ctx_length=False`.",
+                ))
             }
         }
     }

@@ -203,6 +203,7 @@ impl Entry {
         let Generation { events, cancel } = match work {
             Work::Generate(request) => engine.generate(*request),
             Work::Encode(task) => engine.encode(*task),
+            Work::Tokens(task) => engine.ask_tokens(task),
         };
         let state = engine.state();
         let lease = Lease {

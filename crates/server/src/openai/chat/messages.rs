@@ -6,7 +6,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::openai::tools::short;
-use crate::picture;
+use crate::picture::{self, Parts};
 use crate::refusal::Refusal;
 
 /// One message of a conversation.
@@ -80,10 +80,10 @@ pub(super) fn messages(list: Vec<ChatMessage>) -> Result<Vec<Message>, Refusal> 
 fn translate(message: ChatMessage, path: &str) -> Result<Message, Refusal> {
     let role = role(&message.role, path)?;
     let calls = message.tool_calls.unwrap_or_default();
-    let content = match message.content {
-        Some(content) => text(content, &format!("{path}.content"))?,
+    let parts = match message.content {
+        Some(content) => parts(content, &format!("{path}.content"))?,
         // An answer that only called tools, or only thought, has no text.
-        None if role == Role::Assistant => String::new(),
+        None if role == Role::Assistant => Parts::default(),
         None => return Err(Refusal::invalid(format!("{path}.content"), "is missing")),
     };
     if role != Role::Assistant && !calls.is_empty() {
@@ -94,7 +94,7 @@ fn translate(message: ChatMessage, path: &str) -> Result<Message, Refusal> {
         reasoning: message.reasoning_content,
         tool_calls: calls.into_iter().map(call).collect(),
         tool_call_id: message.tool_call_id,
-        ..Message::new(role, content)
+        ..parts.message(role)
     })
 }
 
@@ -114,36 +114,39 @@ fn role(role: &str, path: &str) -> Result<Role, Refusal> {
     }
 }
 
-fn text(content: Content, path: &str) -> Result<String, Refusal> {
-    let parts = match content {
-        Content::Text(text) => return Ok(text),
-        Content::Parts(parts) => parts,
-    };
-    let mut texts = Vec::with_capacity(parts.len());
-    for (at, part) in parts.into_iter().enumerate() {
-        texts.push(part_text(part, &format!("{path}[{at}]"))?);
+fn parts(content: Content, path: &str) -> Result<Parts, Refusal> {
+    let mut made = Parts::default();
+    match content {
+        Content::Text(text) => made.text(&text),
+        Content::Parts(parts) => {
+            for (at, part) in parts.into_iter().enumerate() {
+                add(&mut made, part, &format!("{path}[{at}]"))?;
+            }
+        }
     }
-    Ok(texts.join("\n"))
+    Ok(made)
 }
 
-fn part_text(part: Part, path: &str) -> Result<String, Refusal> {
+fn add(made: &mut Parts, part: Part, path: &str) -> Result<(), Refusal> {
+    let missing = |field: &str| Refusal::invalid(format!("{path}.{field}"), "is missing");
     match part.kind.as_str() {
-        "text" | "input_text" | "output_text" => part
-            .text
-            .ok_or_else(|| Refusal::invalid(format!("{path}.text"), "is missing")),
-        "refusal" => Ok(part.refusal.unwrap_or_default()),
+        "text" | "input_text" | "output_text" => {
+            made.text(&part.text.ok_or_else(|| missing("text"))?);
+        }
+        "refusal" => made.text(&part.refusal.unwrap_or_default()),
         "image_url" | "input_image" => {
             let Some(ImageUrl::Bare(url) | ImageUrl::Object { url }) = part.image_url else {
-                return Err(Refusal::invalid(format!("{path}.image_url"), "is missing"));
+                return Err(missing("image_url"));
             };
-            Err(picture::by_url(&url, format!("{path}.image_url")))
+            made.picture(picture::from_url(&url, format!("{path}.image_url"))?);
         }
         other => {
             let other = short(other);
             let reason = format!("must be \"text\" or \"image_url\", not {other:?}");
-            Err(Refusal::invalid(format!("{path}.type"), reason))
+            return Err(Refusal::invalid(format!("{path}.type"), reason));
         }
     }
+    Ok(())
 }
 
 fn call(spec: CallSpec) -> ToolCall {

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::openai::tools::short;
-use crate::picture;
+use crate::picture::{self, Parts};
 use crate::refusal::Refusal;
 
 /// A text, or items.
@@ -89,10 +89,10 @@ impl Conversation {
             Some("function_call_output") => {
                 let missing = || Refusal::invalid(format!("{path}.output"), "is missing");
                 let output = item.output.ok_or_else(missing)?;
-                let text = text(output, &format!("{path}.output"))?;
+                let output = parts(output, &format!("{path}.output"))?;
                 self.messages.push(Message {
                     tool_call_id: item.call_id,
-                    ..Message::new(Role::Tool, text)
+                    ..output.message(Role::Tool)
                 });
                 Ok(())
             }
@@ -130,8 +130,7 @@ impl Conversation {
         };
         let missing = || Refusal::invalid(format!("{path}.content"), "is missing");
         let content = item.content.ok_or_else(missing)?;
-        let content = text(content, &format!("{path}.content"))?;
-        let mut message = Message::new(role, content);
+        let mut message = parts(content, &format!("{path}.content"))?.message(role);
         if role == Role::Assistant {
             message.reasoning = self.reasoning.take();
         }
@@ -164,44 +163,48 @@ impl Conversation {
     }
 }
 
-fn text(content: ContentSpec, path: &str) -> Result<String, Refusal> {
-    let parts = match content {
-        ContentSpec::Text(text) => return Ok(text),
-        ContentSpec::Parts(parts) => parts,
-    };
-    let mut texts = Vec::with_capacity(parts.len());
-    for (at, part) in parts.into_iter().enumerate() {
-        texts.push(part_text(part, &format!("{path}[{at}]"))?);
+fn parts(content: ContentSpec, path: &str) -> Result<Parts, Refusal> {
+    let mut made = Parts::default();
+    match content {
+        ContentSpec::Text(text) => made.text(&text),
+        ContentSpec::Parts(parts) => {
+            for (at, part) in parts.into_iter().enumerate() {
+                add(&mut made, part, &format!("{path}[{at}]"))?;
+            }
+        }
     }
-    Ok(texts.join("\n"))
+    Ok(made)
 }
 
-fn part_text(part: PartSpec, path: &str) -> Result<String, Refusal> {
+fn add(made: &mut Parts, part: PartSpec, path: &str) -> Result<(), Refusal> {
     let missing = |field: &str| Refusal::invalid(format!("{path}.{field}"), "is missing");
     match part.kind.as_str() {
         "input_text" | "output_text" | "text" | "summary_text" | "reasoning_text" => {
-            part.text.ok_or_else(|| missing("text"))
+            made.text(&part.text.ok_or_else(|| missing("text"))?);
         }
-        "refusal" => Ok(part.refusal.unwrap_or_default()),
+        "refusal" => made.text(&part.refusal.unwrap_or_default()),
         "input_image" => {
             let url = part.image_url.ok_or_else(|| missing("image_url"))?;
-            Err(picture::by_url(&url, format!("{path}.image_url")))
+            made.picture(picture::from_url(&url, format!("{path}.image_url"))?);
         }
         other => {
             let other = short(other);
             let reason = format!("must be \"input_text\" or \"input_image\", not {other:?}");
-            Err(Refusal::invalid(format!("{path}.type"), reason))
+            return Err(Refusal::invalid(format!("{path}.type"), reason));
         }
     }
+    Ok(())
 }
 
 /// What was thought, or its summary when the thoughts themselves are not there.
 fn reasoning(item: ItemSpec, path: &str) -> Result<String, Refusal> {
     if let Some(content) = item.content {
-        return text(content, &format!("{path}.content"));
+        let path = format!("{path}.content");
+        return parts(content, &path)?.into_text(path);
     }
-    let summary = item.summary.unwrap_or_default();
-    text(ContentSpec::Parts(summary), &format!("{path}.summary"))
+    let path = format!("{path}.summary");
+    let summary = ContentSpec::Parts(item.summary.unwrap_or_default());
+    parts(summary, &path)?.into_text(path)
 }
 
 #[cfg(test)]

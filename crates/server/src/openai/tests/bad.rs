@@ -234,8 +234,8 @@ fn message_rows() -> Vec<Row> {
         (
             picture("data:image/png;base64,AA=="),
             400,
-            "model_cannot_see",
-            Some("messages[0].content[0].image_url"),
+            "invalid_input",
+            None,
         ),
         row(
             json!({ "messages": [{ "role": "user", "content": "a", "tool_calls": [{ "function": { "name": "f" } }] }] }),
@@ -386,8 +386,9 @@ async fn completion_prompts() {
         row(json!({ "prompt": "" }), "prompt"),
         row(json!({ "prompt": [] }), "prompt"),
         row(json!({ "prompt": ["a", ""] }), "prompt[1]"),
-        row(json!({ "prompt": [1, 2] }), "prompt"),
-        row(json!({ "prompt": [[1, 2]] }), "prompt"),
+        row(json!({ "prompt": [1, -2] }), "prompt"),
+        row(json!({ "prompt": [[1, 2], []] }), "prompt[1]"),
+        row(json!({ "prompt": [1, "a"] }), "prompt"),
         row(json!({ "prompt": 3 }), "prompt"),
         row(json!({ "prompt": {} }), "prompt"),
         row(json!({ "prompt": vec!["a"; 129] }), "prompt"),

@@ -288,3 +288,15 @@ async fn rerank() {
         .await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{answer}");
 }
+
+#[tokio::test]
+async fn a_completion_of_tokens_is_that_of_their_text() {
+    let server = TestServer::start();
+    let tokens = json!("!say a".bytes().collect::<Vec<u8>>());
+    for prompt in [tokens.clone(), json!([tokens])] {
+        let body = json!({ "model": "starter", "prompt": prompt, "echo": true });
+        let (status, answer) = server.post("/v1/completions", &body).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        assert_eq!(answer["choices"][0]["text"], "!say aa");
+    }
+}
