@@ -6,6 +6,8 @@
 //! another stream that is computing what it needs too.
 
 mod budget;
+mod compute;
+mod disk;
 mod draft;
 mod plan;
 pub(crate) mod prompt;
@@ -18,28 +20,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
-use crate::backend::{Backend, DecodeError};
+use crate::backend::Backend;
 use crate::cache::Cache;
-use crate::kvstore::{KvStore, Saved, WORTH_TOKENS};
+use crate::kvstore::KvStore;
 use crate::request::invalid;
 use crate::{
     Error, Event, FinishReason, Limits, Priority, Request, Summary, TokenTask, embed, tokens,
 };
 
 use self::budget::Budget;
+use self::disk::QUIET;
 use self::draft::Drafts;
-use self::plan::Plan;
 use self::queue::{Queue, Waiting};
 use self::stream::Stream;
 
-/// How long nothing must happen before conversations are written to disk.
-const QUIET: Duration = Duration::from_secs(2);
 /// How often a state that is being read from disk is looked for while nothing else runs.
 const POLL: Duration = Duration::from_millis(2);
 /// The longest sleep between two looks at the mailbox while the engine paces itself.
 const NAP: Duration = Duration::from_millis(50);
-/// Least share of the time in which the engine computes, however hot the machine is.
-const LEAST_DUTY: f32 = 0.05;
 /// Largest state that is still written when the engine ends, in bytes: the process has about a second left.
 const LAST_SAVE_BYTES: u64 = 512 * 1024 * 1024;
 
@@ -331,34 +329,6 @@ impl<'a> Scheduler<'a> {
         self.streams.push(stream);
     }
 
-    /// Asks for the saved state of a stream's conversation, when the KV cache does not hold most of it anyway.
-    fn look_on_disk(&mut self, stream: &mut Stream) {
-        let (Some(store), Some(conversation)) = (&self.store, &stream.request.conversation) else {
-            return;
-        };
-        let cached = self.cache.length(stream.sequence);
-        if stream.tokens.len() >= cached + WORTH_TOKENS {
-            stream.restoring = true;
-            store.load(
-                stream.id,
-                conversation.clone(),
-                stream.tokens.clone(),
-                cached,
-            );
-        }
-    }
-
-    fn take_restored(&mut self) {
-        while let Some((id, saved)) = self.store.as_ref().and_then(KvStore::loaded) {
-            if let Some(at) = self.streams.iter().position(|s| s.id == id) {
-                self.streams[at].restoring = false;
-                if let Some(saved) = saved {
-                    self.restore(at, &saved);
-                }
-            }
-        }
-    }
-
     /// Lets streams go on whose samplers are ready.
     fn take_compiled(&mut self) {
         let waiting: Vec<(u64, usize)> = self
@@ -376,235 +346,6 @@ impl<'a> Scheduler<'a> {
                 }
                 Some(Err(error)) => self.end(id, Err(error)),
             }
-        }
-    }
-
-    fn restore(&mut self, at: usize, saved: &Saved) {
-        let Ok(spare) = self.cache.take(self.backend).ok_or(()) else {
-            return;
-        };
-        let imported = self
-            .cache
-            .import(self.backend, spare, &saved.tokens, &saved.state);
-        // An idle sequence like any other: the stream takes from it what it needs.
-        self.cache.release(self.backend, spare, None);
-        if imported {
-            let stream = &self.streams[at];
-            self.cache
-                .adopt(self.backend, stream.sequence, stream.to_read());
-        }
-    }
-
-    fn save_when_quiet(&mut self) {
-        let quiet = self.backend.now().duration_since(self.quiet_since) >= QUIET;
-        if quiet && self.queue.is_empty() {
-            self.save_one(u64::MAX);
-        }
-    }
-
-    /// Writes one conversation; whether there was one.
-    fn save_one(&mut self, most_bytes: u64) -> bool {
-        let Some(store) = &self.store else {
-            return false;
-        };
-        let Some((conversation, saved)) = self.cache.next_unsaved(self.backend) else {
-            return false;
-        };
-        let most = store.cap_bytes().min(most_bytes);
-        if let Some(saved) = saved.filter(|saved| saved.state.len() as u64 <= most) {
-            store.save(conversation, saved);
-        }
-        true
-    }
-
-    fn compute(&mut self, plan: Plan) {
-        let image = plan.image;
-        self.rest = Duration::ZERO;
-        if !plan.batch.is_empty() {
-            self.compute_batch(&plan);
-        }
-        if let Some(id) = image {
-            self.compute_image(id);
-        }
-    }
-
-    fn compute_batch(&mut self, plan: &Plan) {
-        let before = self.backend.now();
-        for part in &plan.parts {
-            let stream = &mut self.streams[part.stream];
-            let cached = self.cache.length(stream.sequence);
-            if let Some(event) = stream.begin(cached, before) {
-                (self.emit)(stream.id, event);
-            }
-        }
-        let computed = if self.cache.make_room(self.backend, plan.batch.len()) {
-            self.backend.decode(&plan.batch)
-        } else {
-            Err(DecodeError::Full)
-        };
-        match computed {
-            Ok(()) => {}
-            Err(DecodeError::Full) => return self.on_full(plan),
-            Err(DecodeError::Failed(error)) => return self.on_failed(plan, &error),
-        }
-        self.steps += 1;
-        self.cache.computed(&plan.batch);
-        let now = self.backend.now();
-        let took = now.duration_since(before);
-        self.budget
-            .record(plan.decoded, plan.read, took.as_secs_f64() * 1000.0);
-        self.drafts.record(plan, took);
-        self.rest_after(took);
-        let mut ended = Vec::new();
-        for part in &plan.parts {
-            if let Some(reason) = self.take_tokens(part, plan) {
-                ended.push((self.streams[part.stream].id, reason));
-            }
-        }
-        for (id, end) in ended {
-            self.end(id, end);
-        }
-    }
-
-    /// Computes the next picture of a stream: one step, however long it takes.
-    fn compute_image(&mut self, id: u64) {
-        let Some(at) = self.streams.iter().position(|s| s.id == id) else {
-            return;
-        };
-        let before = self.backend.now();
-        let stream = &mut self.streams[at];
-        let (sequence, length) = (stream.sequence, self.cache.length(stream.sequence));
-        let Some(image) = stream.images.iter().find(|i| i.at == length).cloned() else {
-            return;
-        };
-        if let Some(event) = stream.begin(length, before) {
-            (self.emit)(id, event);
-        }
-        let computed = if self.cache.make_room(self.backend, image.count) {
-            self.backend.decode_image(&image.pixels, sequence, length)
-        } else {
-            Err(DecodeError::Full)
-        };
-        match computed {
-            Ok(()) => {}
-            Err(DecodeError::Full) => {
-                if !self.cache.cut_idle(self.backend, image.count) && !self.park_one() {
-                    let reason = "the KV cache has no room for a picture".to_owned();
-                    self.end(id, Err(Error::OutOfMemory { reason }));
-                }
-                return;
-            }
-            Err(DecodeError::Failed(error)) => return self.end(id, Err(error)),
-        }
-        let stream = &self.streams[at];
-        self.steps += 1;
-        self.cache
-            .extend(sequence, &stream.tokens[length..length + image.count]);
-        (self.emit)(
-            id,
-            Event::Prefill {
-                done: (length + image.count) as u32,
-                total: stream.prompt_tokens as u32,
-            },
-        );
-        let took = self.backend.now().duration_since(before);
-        self.rest_after(took);
-    }
-
-    /// Adds the rest that is due after a step.
-    fn rest_after(&mut self, took: Duration) {
-        let duty = self.limits.duty.clamp(LEAST_DUTY, 1.0);
-        if duty < 1.0 {
-            self.rest += took.mul_f32(1.0 / duty - 1.0);
-        }
-    }
-
-    /// Samples what a part of the batch has made possible; says how the stream ends when it does.
-    fn take_tokens(
-        &mut self,
-        part: &plan::Part,
-        plan: &Plan,
-    ) -> Option<Result<FinishReason, Error>> {
-        let stream = &mut self.streams[part.stream];
-        let length = self.cache.length(stream.sequence);
-        if stream.request.read_ahead {
-            return (length == stream.tokens.len()).then_some(Ok(FinishReason::Stop));
-        }
-        if part.samples == 0 {
-            (self.emit)(
-                stream.id,
-                Event::Prefill {
-                    done: length as u32,
-                    total: stream.prompt_tokens as u32,
-                },
-            );
-            return None;
-        }
-        let first = part.first + part.count - part.samples;
-        let mut end = None;
-        for index in first..part.first + part.count {
-            let token = match self.backend.sample(stream.slot, index) {
-                Ok(token) => token,
-                Err(error) => return Some(Err(error)),
-            };
-            stream.sampled(self.backend.now());
-            end = accept(self.backend, self.emit, stream, token);
-            let guessed = plan
-                .batch
-                .get(index + 1)
-                .filter(|_| index + 1 < part.first + part.count);
-            if end.is_some() || guessed.is_none_or(|next| next.token != token) {
-                // What was guessed wrong must not stay in the cache.
-                let kept = length - (part.first + part.count - 1 - index);
-                self.drafts.guessed(part.samples - 1, index - first);
-                self.cache.truncate(self.backend, stream.sequence, kept);
-                break;
-            }
-        }
-        end.or_else(|| self.when_full(part.stream)).map(Ok)
-    }
-
-    /// What happens when the next token would not fit the context window.
-    fn when_full(&mut self, at: usize) -> Option<FinishReason> {
-        let stream = &mut self.streams[at];
-        let window = self.backend.info().context_tokens as usize;
-        if stream.tokens.len() < window {
-            return None;
-        }
-        // The prompt stays as far as it fills half of the window; the older half of the rest goes.
-        let keep = stream.prompt_tokens.min(window / 2);
-        let length = self.cache.length(stream.sequence);
-        let to = keep + (length - keep) / 2;
-        // A picture cannot be cut in two, and its places are no tokens that could be read again.
-        let shift = stream.request.shift && stream.images.is_empty();
-        if shift && self.cache.shift(self.backend, stream.sequence, keep, to) {
-            stream.tokens.drain(keep..to);
-            None
-        } else {
-            Some(FinishReason::Length)
-        }
-    }
-
-    /// The KV cache had less room than its books say: sequences that came to the same tokens on their own share no positions.
-    fn on_full(&mut self, plan: &Plan) {
-        if self.cache.cut_idle(self.backend, plan.batch.len()) || self.park_one() {
-            return;
-        }
-        let reason = "the KV cache has no room left".to_owned();
-        self.on_failed(plan, &Error::OutOfMemory { reason });
-    }
-
-    fn on_failed(&mut self, plan: &Plan, error: &Error) {
-        let ids: Vec<u64> = plan
-            .parts
-            .iter()
-            .map(|p| self.streams[p.stream].id)
-            .collect();
-        for id in ids {
-            if let Some(stream) = self.streams.iter().find(|s| s.id == id) {
-                self.cache.truncate(self.backend, stream.sequence, 0);
-            }
-            self.end(id, Err(error.clone()));
         }
     }
 
@@ -664,30 +405,6 @@ impl<'a> Scheduler<'a> {
             (self.emit)(id, Event::Failed(Error::ShutDown));
         }
         while self.save_one(LAST_SAVE_BYTES) {}
-    }
-}
-
-/// Takes a sampled token into a stream and sends its text; the reason when it ends the answer.
-fn accept(
-    backend: &mut dyn Backend,
-    emit: &mut dyn FnMut(u64, Event),
-    stream: &mut Stream,
-    token: crate::backend::Token,
-) -> Option<FinishReason> {
-    if backend.is_end(token) && !stream.request.ignore_eos {
-        return Some(FinishReason::Stop);
-    }
-    let mut bytes = Vec::with_capacity(16);
-    backend.piece(token, &stream.visible, &mut bytes);
-    let logprob = backend.logprobs(stream.slot, token);
-    let (events, stopped) = stream.push(token, &bytes, logprob);
-    for event in events {
-        emit(stream.id, event);
-    }
-    if stopped {
-        Some(FinishReason::Stop)
-    } else {
-        stream.is_long_enough().then_some(FinishReason::Length)
     }
 }
 

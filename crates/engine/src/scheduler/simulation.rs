@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::backend::{Input, Reuse, Sequence, Token};
+use crate::backend::{DecodeError, Input, Reuse, Sequence, Token};
 use crate::picture::{self, Image, Pixels};
 use crate::template::Template;
 use crate::{Message, ModelInfo, Role, Sampling};
