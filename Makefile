@@ -17,7 +17,7 @@ UI_SOURCES := $(shell find ui -type f -not -path '*/node_modules/*' -not -path '
 CARGO_DENY := 0.20.2
 
 .PHONY: help setup system npm model ui build build-debug run bindings bundle bench clean \
-	test test-rust test-ui test-clients test-window test-bundle \
+	test test-rust test-ui test-clients test-schema test-window test-bundle \
 	check check-format check-rust check-ui check-tidy check-licences check-scripts check-workflows check-macos
 
 help: ## this list
@@ -81,7 +81,7 @@ clean: ## what was built here (not the model cache)
 
 # --- Tests ------------------------------------------------------------------------------------------------------------------
 
-test: test-rust test-ui test-clients test-window test-bundle ## the whole suite
+test: test-rust test-ui test-clients test-schema test-window test-bundle ## the whole suite
 
 test-rust: build-debug ## unit and integration tests
 	cargo test --workspace $(FEATURES) $(LOCKED)
@@ -91,6 +91,9 @@ test-ui: npm ## the interface's unit tests
 
 test-clients: build-debug tests/clients/javascript/node_modules/.installed ## the programs of others against the real server
 	scripts/test-clients
+
+test-schema: build-debug ## the server against its own description, with what schemathesis makes of it
+	scripts/test-schema
 
 test-window: build-debug tests/ui/node_modules/.installed ## the real window, under a virtual screen
 	scripts/test-window

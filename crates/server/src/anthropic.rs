@@ -11,16 +11,16 @@ mod events;
 mod messages;
 mod options;
 mod request;
+mod shape;
 #[cfg(test)]
 mod tests;
 
 use axum::Router;
-use axum::http::{Method, StatusCode, Uri};
 use axum::routing::post;
 use utoipa::OpenApi;
 
-use self::error::Failure;
-use crate::refusal::Refusal;
+use self::error::Anthropic;
+use crate::failure::no_method;
 use crate::state::ServerState;
 
 /// For the metrics.
@@ -28,18 +28,15 @@ const DIALECT: &str = "anthropic";
 
 /// The description of these routes.
 #[derive(OpenApi)]
-#[openapi(paths(messages::messages, count_tokens::count))]
+#[openapi(
+    paths(messages::messages, count_tokens::count),
+    components(schemas(error::ErrorBody))
+)]
 pub(crate) struct Description;
 
 pub(crate) fn routes() -> Router<ServerState> {
     Router::new()
         .route("/v1/messages", post(messages::messages))
         .route("/v1/messages/count_tokens", post(count_tokens::count))
-        .method_not_allowed_fallback(no_method)
-}
-
-async fn no_method(method: Method, uri: Uri) -> Failure {
-    let message = format!("`{}` does not take the method {method}.", uri.path());
-    let status = StatusCode::METHOD_NOT_ALLOWED;
-    Failure(Refusal::new(status, "method_not_allowed", message))
+        .method_not_allowed_fallback(no_method::<Anthropic>)
 }

@@ -1,11 +1,13 @@
 //! The HTTP door: routes behind one gate. A handler parses, calls the app and maps; it must not know how an answer is made.
 //!
-//! What the dialects share is in [`body`], [`answer`], [`refusal`] and [`sse`]; each has a folder of its own beside them.
+//! What the dialects share is in [`body`], [`answer`], [`refusal`], [`failure`] and [`sse`]; each has a folder of its own beside them.
 
 mod answer;
 mod anthropic;
 mod body;
 mod caching;
+mod description;
+mod failure;
 mod gate;
 mod insight;
 mod lenient;

@@ -6,18 +6,25 @@ use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use hearth_app::models::{ModelDetails, ModelPurpose};
-use serde_json::{Value, json};
-use utoipa::OpenApi;
+use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
 
 use crate::ollama::{context_tokens, loaded_context};
 use crate::openai;
-use crate::openai::error::Result;
+use crate::openai::error::{Failure, Result};
 use crate::state::ServerState;
 
-/// The description of these routes; those that OpenAI's dialect answers are described there.
+/// The description of the routes that are not OpenAI's.
 #[derive(OpenApi)]
 #[openapi(paths(models, model))]
 pub(crate) struct Description;
+
+/// The routes that OpenAI's dialect answers, and what they are called there.
+pub(crate) const SAME_AS: [(&str, &str); 3] = [
+    ("/api/v0/chat/completions", "/v1/chat/completions"),
+    ("/api/v0/completions", "/v1/completions"),
+    ("/api/v0/embeddings", "/v1/embeddings"),
+];
 
 pub(crate) fn routes() -> Router<ServerState> {
     Router::new()
@@ -29,48 +36,87 @@ pub(crate) fn routes() -> Router<ServerState> {
 }
 
 /// The models that can be used.
-#[utoipa::path(get, path = "/api/v0/models", tag = "lm-studio", responses((status = 200, description = "The models")))]
-pub(crate) async fn models(State(state): State<ServerState>) -> Result<Json<Value>> {
+#[utoipa::path(get, path = "/api/v0/models", tag = "lm-studio", operation_id = "lm_studio_models",
+    responses((status = 200, description = "The models", body = ModelList), Failure))]
+pub(crate) async fn models(State(state): State<ServerState>) -> Result<Json<ModelList>> {
     let all = state.app.models().all_details().await?;
-    let data: Vec<Value> = all.iter().map(|model| shown(&state, model)).collect();
-    Ok(Json(json!({ "object": "list", "data": data })))
+    Ok(Json(ModelList {
+        object: "list",
+        data: all.iter().map(|model| shown(&state, model)).collect(),
+    }))
 }
 
 /// One model.
-#[utoipa::path(get, path = "/api/v0/models/{id}", tag = "lm-studio",
+#[utoipa::path(get, path = "/api/v0/models/{id}", tag = "lm-studio", operation_id = "lm_studio_model",
     params(("id" = String, Path, description = "Its name")),
-    responses((status = 200, description = "The model")))]
+    responses((status = 200, description = "The model", body = Model), Failure))]
 pub(crate) async fn model(
     State(state): State<ServerState>,
     Path(id): Path<String>,
-) -> Result<Json<Value>> {
+) -> Result<Json<Model>> {
     let model = state.app.models().details(&id).await?;
     Ok(Json(shown(&state, &model)))
 }
 
-fn shown(state: &ServerState, model: &ModelDetails) -> Value {
+/// The models that can be used.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = lm_studio::ModelList)]
+pub(crate) struct ModelList {
+    object: &'static str,
+    data: Vec<Model>,
+}
+
+/// A model.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = lm_studio::Model)]
+pub(crate) struct Model {
+    id: String,
+    object: &'static str,
+    /// `llm`, `vlm` (it sees pictures) or `embeddings`.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    publisher: &'static str,
+    arch: String,
+    compatibility_type: &'static str,
+    quantization: Option<&'static str>,
+    /// `loaded` or `not-loaded`.
+    state: &'static str,
+    /// What a request can use, in tokens: Zed plans with it when the model is not loaded.
+    max_context_length: u32,
+    capabilities: Vec<&'static str>,
+    /// Tokens; absent when it is not loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    loaded_context_length: Option<u32>,
+}
+
+fn shown(state: &ServerState, model: &ModelDetails) -> Model {
     let header = &model.header;
     let loaded = loaded_context(&state.app.inference().state_of(&model.name));
-    let mut shown = json!({
-        "id": model.name,
-        "object": "model",
-        "type": match model.purpose {
+    Model {
+        id: model.name.clone(),
+        object: "model",
+        kind: match model.purpose {
             ModelPurpose::Chat if model.sees => "vlm",
             ModelPurpose::Chat => "llm",
             // There is no word for a reranker; none of its clients would chat with this one.
             ModelPurpose::Embed | ModelPurpose::Rerank => "embeddings",
         },
-        "publisher": "hearth",
-        "arch": header.architecture,
-        "compatibility_type": "gguf",
-        "quantization": header.quantisation,
-        "state": if loaded.is_some() { "loaded" } else { "not-loaded" },
-        // What a request can use: Zed plans with it when the model is not loaded.
-        "max_context_length": context_tokens(state, model),
-        "capabilities": if model.calls_tools { vec!["tool_use"] } else { vec![] },
-    });
-    if let Some(tokens) = loaded {
-        shown["loaded_context_length"] = tokens.into();
+        publisher: "hearth",
+        arch: header.architecture.clone(),
+        compatibility_type: "gguf",
+        quantization: header.quantisation,
+        state: if loaded.is_some() {
+            "loaded"
+        } else {
+            "not-loaded"
+        },
+        max_context_length: context_tokens(state, model),
+        capabilities: if model.calls_tools {
+            vec!["tool_use"]
+        } else {
+            vec![]
+        },
+        loaded_context_length: loaded,
     }
-    shown
 }

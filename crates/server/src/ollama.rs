@@ -19,16 +19,18 @@ mod models;
 mod names;
 mod options;
 mod request;
+mod shape;
 #[cfg(test)]
 mod tests;
 
 use axum::Router;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{StatusCode, Uri};
 use axum::routing::{any, delete, get, post};
 use utoipa::OpenApi;
 
-use self::error::Failure;
+use self::error::{Failure, Ollama};
 pub(crate) use self::models::{context_tokens, loaded_context};
+use crate::failure::{no_method, no_route};
 use crate::refusal::Refusal;
 use crate::state::ServerState;
 
@@ -40,24 +42,37 @@ const DIALECT: &str = "ollama";
 
 /// The description of these routes.
 #[derive(OpenApi)]
-#[openapi(paths(
-    models::version,
-    models::tags,
-    models::show,
-    models::ps,
-    chat::chat,
-    generate::generate,
-    embed::create,
-    embed::create_one,
-    files::delete,
-    files::copy,
-    files::pull
-))]
+#[openapi(
+    components(schemas(error::ErrorBody)),
+    paths(
+        running,
+        models::version,
+        models::tags,
+        models::show,
+        models::ps,
+        chat::chat,
+        generate::generate,
+        embed::create,
+        embed::create_one,
+        files::delete,
+        files::copy,
+        files::pull
+    )
+)]
 pub(crate) struct Description;
 
+/// What Ollama's API has and this one has not: it is said to be so, since clients ask for it.
+pub(crate) const NOT_OFFERED: [&str; 5] = [
+    "/api/create",
+    "/api/push",
+    "/api/blobs/{digest}",
+    "/api/me",
+    "/api/signout",
+];
+
 pub(crate) fn routes() -> Router<ServerState> {
-    Router::new()
-        .route("/", get(|| async { "Ollama is running" }))
+    let all = Router::new()
+        .route("/", get(running))
         .route("/api/version", get(models::version))
         .route("/api/tags", get(models::tags))
         .route("/api/show", post(models::show))
@@ -69,29 +84,24 @@ pub(crate) fn routes() -> Router<ServerState> {
         .route("/api/delete", delete(files::delete))
         .route("/api/copy", post(files::copy))
         .route("/api/pull", post(files::pull))
-        .route("/api/create", any(not_offered))
-        .route("/api/push", any(not_offered))
-        .route("/api/blobs/{digest}", any(not_offered))
-        .route("/api/me", any(not_offered))
-        .route("/api/signout", any(not_offered))
-        .route("/api/{*rest}", any(no_route))
-        .method_not_allowed_fallback(no_method)
+        .route("/api/{*rest}", any(no_route::<Ollama>));
+    let all = NOT_OFFERED
+        .into_iter()
+        .fold(all, |router, path| router.route(path, post(not_offered)));
+    all.method_not_allowed_fallback(no_method::<Ollama>)
+}
+
+/// How clients see that a server is here.
+#[utoipa::path(get, path = "/", tag = "ollama", operation_id = "ollama_running",
+    responses((status = 200, description = "The server answers", body = String, content_type = "text/plain"), Failure))]
+async fn running() -> &'static str {
+    "Ollama is running"
 }
 
 async fn not_offered(uri: Uri) -> Failure {
     let message = format!("Hearth does not offer `{}`.", uri.path());
     let refusal = Refusal::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", message);
-    Failure(refusal.hint("Put a GGUF file into the models folder to add a model."))
-}
-
-async fn no_route(uri: Uri) -> Failure {
-    let path: String = uri.path().chars().take(200).collect();
-    let message = format!("There is no route `{path}`.");
-    Failure(Refusal::new(StatusCode::NOT_FOUND, "not_found", message))
-}
-
-async fn no_method(method: Method, uri: Uri) -> Failure {
-    let message = format!("`{}` does not take the method {method}.", uri.path());
-    let status = StatusCode::METHOD_NOT_ALLOWED;
-    Failure(Refusal::new(status, "method_not_allowed", message))
+    refusal
+        .hint("Put a GGUF file into the models folder to add a model.")
+        .into()
 }

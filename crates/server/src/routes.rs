@@ -4,14 +4,13 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
 
+use crate::failure::{no_method, no_route};
 use crate::insight;
-use crate::openai::{self, error::Failure};
-use crate::refusal::Refusal;
+use crate::openai::{self, error::OpenAi};
 use crate::state::ServerState;
 use crate::tokens;
 
@@ -33,8 +32,8 @@ pub(crate) fn routes(state: ServerState) -> Router {
         .route("/v1/embeddings", post(openai::embeddings::create))
         .route("/v1/responses", post(openai::responses::create))
         .route("/v1/rerank", post(openai::rerank::create))
-        .fallback(no_route)
-        .method_not_allowed_fallback(no_method)
+        .fallback(no_route::<OpenAi>)
+        .method_not_allowed_fallback(no_method::<OpenAi>)
         .layer(middleware::from_fn_with_state(state.clone(), record))
         .with_state(state)
 }
@@ -50,25 +49,12 @@ async fn record(State(state): State<ServerState>, request: Request, next: Next) 
     response
 }
 
-async fn no_route(uri: Uri) -> Failure {
-    let path: String = uri.path().chars().take(200).collect();
-    let message = format!("There is no route `{path}`.");
-    Failure(Refusal::new(StatusCode::NOT_FOUND, "not_found", message))
-}
-
-async fn no_method(method: Method, uri: Uri) -> Failure {
-    let message = format!("`{}` does not take the method {method}.", uri.path());
-    let status = StatusCode::METHOD_NOT_ALLOWED;
-    Failure(Refusal::new(status, "method_not_allowed", message))
-}
-
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
-    use axum::http::Request;
+    use axum::http::{Request, StatusCode};
     use tower::ServiceExt;
 
-    use super::*;
     use crate::testing::TestServer;
 
     async fn status(server: &TestServer, method: &str, path: &str, host: &str) -> StatusCode {

@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::body::Body;
-use crate::openai::error::Result;
+use crate::openai::error::{Failure, Result};
 use crate::refusal::Refusal;
 use crate::state::ServerState;
 
 /// The body of `/tokenize`. Fields that are not here are ignored and counted.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
+#[schema(as = hearth::TokenizeRequest)]
 pub(crate) struct TokenizeRequest {
     /// A name of `/v1/models`; the loaded model that was used last unless said.
     model: Option<String>,
@@ -23,6 +24,7 @@ pub(crate) struct TokenizeRequest {
 
 /// Ids of the model's vocabulary.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = hearth::Tokenized)]
 pub(crate) struct Tokenized {
     model: String,
     tokens: Vec<i32>,
@@ -30,6 +32,7 @@ pub(crate) struct Tokenized {
 
 /// The body of `/detokenize`. Fields that are not here are ignored and counted.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
+#[schema(as = hearth::DetokenizeRequest)]
 pub(crate) struct DetokenizeRequest {
     /// A name of `/v1/models`; the loaded model that was used last unless said.
     model: Option<String>,
@@ -39,14 +42,15 @@ pub(crate) struct DetokenizeRequest {
 
 /// The text of tokens; broken characters are replaced.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = hearth::Detokenized)]
 pub(crate) struct Detokenized {
     model: String,
     content: String,
 }
 
 /// Text to tokens.
-#[utoipa::path(post, path = "/tokenize", tag = "hearth", request_body = TokenizeRequest,
-    responses((status = 200, description = "The tokens", body = Tokenized), (status = "4XX", description = "What is wrong with the request"), (status = "5XX", description = "Why it cannot be answered")))]
+#[utoipa::path(post, path = "/tokenize", tag = "hearth", operation_id = "tokenize", request_body = TokenizeRequest,
+    responses((status = 200, description = "The tokens", body = Tokenized), Failure))]
 pub(crate) async fn tokenize(
     State(state): State<ServerState>,
     body: std::result::Result<Body<TokenizeRequest>, Refusal>,
@@ -63,8 +67,8 @@ pub(crate) async fn tokenize(
 }
 
 /// Tokens to text.
-#[utoipa::path(post, path = "/detokenize", tag = "hearth", request_body = DetokenizeRequest,
-    responses((status = 200, description = "The text", body = Detokenized), (status = "4XX", description = "What is wrong with the request"), (status = "5XX", description = "Why it cannot be answered")))]
+#[utoipa::path(post, path = "/detokenize", tag = "hearth", operation_id = "detokenize", request_body = DetokenizeRequest,
+    responses((status = 200, description = "The text", body = Detokenized), Failure))]
 pub(crate) async fn detokenize(
     State(state): State<ServerState>,
     body: std::result::Result<Body<DetokenizeRequest>, Refusal>,

@@ -2,22 +2,22 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde_json::{Value, json};
 
-use super::error::Result;
+use super::error::{Failure, Result};
 use super::options;
 use super::request::CountRequest;
+use super::shape::Count;
 use crate::body::Body;
 use crate::refusal::Refusal;
 use crate::state::ServerState;
 
 /// Counts the tokens of a conversation with its tools.
-#[utoipa::path(post, path = "/v1/messages/count_tokens", tag = "anthropic", request_body = CountRequest,
-    responses((status = 200, description = "How many tokens it has")))]
+#[utoipa::path(post, path = "/v1/messages/count_tokens", tag = "anthropic", operation_id = "anthropic_count", request_body = CountRequest,
+    responses((status = 200, description = "How many tokens it has", body = Count), Failure))]
 pub(crate) async fn count(
     State(state): State<ServerState>,
     body: std::result::Result<Body<CountRequest>, Refusal>,
-) -> Result<Json<Value>> {
+) -> Result<Json<Count>> {
     let Body(asked) = body?;
     let request = options::prompt(&(&asked).into())?;
     request.validate()?;
@@ -26,5 +26,7 @@ pub(crate) async fn count(
         .inference()
         .count_tokens(&asked.model, request)
         .await?;
-    Ok(Json(json!({ "input_tokens": counted.result })))
+    Ok(Json(Count {
+        input_tokens: counted.result,
+    }))
 }

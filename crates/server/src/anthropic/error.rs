@@ -1,44 +1,64 @@
 //! Anthropic's shape of an error: `{"type": "error", "error": {"type", "message"}}`, as a response and inside a stream.
 
-use axum::Json;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use crate::failure::{self, Dialect};
 use crate::refusal::Refusal;
 
-/// A refusal in Anthropic's shape. Handlers return it by `?`.
+/// This dialect's way of saying errors.
 #[derive(Debug)]
-pub(crate) struct Failure(pub(crate) Refusal);
+pub(crate) struct Anthropic;
+
+/// A refusal in Anthropic's shape. Handlers return it by `?`.
+pub(crate) type Failure = failure::Failure<Anthropic>;
 
 /// What handlers of this dialect give.
 pub(crate) type Result<T = Response> = std::result::Result<T, Failure>;
 
-impl<T: Into<Refusal>> From<T> for Failure {
-    fn from(refusal: T) -> Self {
-        Self(refusal.into())
-    }
+/// An error.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = anthropic::ErrorBody)]
+pub(crate) struct ErrorBody {
+    /// `error`.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    error: ErrorDetails,
 }
 
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        let mut response = Json(body(&self.0)).into_response();
-        self.0.mark(&mut response);
-        response
-    }
+/// What is wrong.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = anthropic::ErrorDetails)]
+pub(crate) struct ErrorDetails {
+    /// Clients switch on it.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// What happened, why, and what to do.
+    message: String,
 }
 
-/// The body, also of an `error` event in the middle of a stream.
-pub(crate) fn body(refusal: &Refusal) -> Value {
-    // Claude Code shortens its conversation when it reads these words.
-    let message = match (refusal.code, refusal.param.as_deref()) {
-        ("context_overflow", _) => format!("prompt is too long: {}", refusal.text()),
-        // The engine's names of fields, where requests of this dialect have others.
-        (_, Some("json_schema")) => renamed(refusal, "json_schema", "output_config.format.schema"),
-        (_, Some("stop")) => renamed(refusal, "stop", "stop_sequences"),
-        _ => refusal.text(),
-    };
-    json!({ "type": "error", "error": { "type": kind(refusal.status), "message": message } })
+impl Dialect for Anthropic {
+    type Body = ErrorBody;
+
+    fn body(refusal: &Refusal) -> ErrorBody {
+        // Claude Code shortens its conversation when it reads these words.
+        let message = match (refusal.code, refusal.param.as_deref()) {
+            ("context_overflow", _) => format!("prompt is too long: {}", refusal.text()),
+            // The engine's names of fields, where requests of this dialect have others.
+            (_, Some("json_schema")) => {
+                renamed(refusal, "json_schema", "output_config.format.schema")
+            }
+            (_, Some("stop")) => renamed(refusal, "stop", "stop_sequences"),
+            _ => refusal.text(),
+        };
+        let kind = kind(refusal.status);
+        ErrorBody {
+            kind: "error",
+            error: ErrorDetails { kind, message },
+        }
+    }
 }
 
 fn renamed(refusal: &Refusal, field: &str, ours: &str) -> String {

@@ -2,11 +2,13 @@
 
 use axum::response::sse::Event as Frame;
 use hearth_app::engine::{Event, FinishReason, Summary};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::error;
+use super::error::Anthropic;
+use super::shape::{ContentBlock, MessageShape, Stop, Text, Thinking, ToolUse, Usage};
 use crate::answer::{Whole, Wire};
+use crate::failure::Dialect;
 use crate::refusal::Refusal;
 use crate::sse;
 
@@ -28,71 +30,77 @@ impl Heading {
         }
     }
 
-    /// The message without its content.
-    fn message(&self, content: Vec<Value>, stop: Value, sequence: Value, usage: Value) -> Value {
-        json!({
-            "id": self.id,
-            "type": "message",
-            "role": "assistant",
-            "model": self.model,
-            "content": content,
-            "stop_reason": stop,
-            "stop_sequence": sequence,
-            "usage": usage,
-        })
+    /// A message that ended so.
+    fn message(&self, content: Vec<ContentBlock>, stop: Stop, usage: Usage) -> MessageShape {
+        MessageShape {
+            id: self.id.clone(),
+            kind: "message",
+            role: "assistant",
+            model: self.model.clone(),
+            content,
+            stop,
+            usage,
+        }
     }
 
     /// The whole answer. A call that was cut off is said as text: half a call must not be carried out.
-    pub(super) fn whole(&self, whole: &Whole) -> Value {
+    pub(super) fn whole(&self, whole: &Whole) -> MessageShape {
         let mut text = whole.text.clone();
         let mut calls = Vec::new();
         for call in &whole.tool_calls {
             let input = match call.arguments.trim() {
-                "" => Some(json!({})),
-                arguments => serde_json::from_str(arguments)
-                    .ok()
-                    .filter(Value::is_object),
+                "" => Some(Map::new()),
+                arguments => serde_json::from_str(arguments).ok(),
             };
             match input {
-                Some(input) => calls.push(
-                    json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": input }),
-                ),
+                Some(input) => calls.push(ContentBlock::ToolUse(ToolUse {
+                    kind: "tool_use",
+                    id: call.id.clone(),
+                    name: call.name.clone(),
+                    input,
+                })),
                 None => text.extend(["\n", &call.name, "(", &call.arguments]),
             }
         }
         let mut content = Vec::new();
         if self.thinking && !whole.reasoning.is_empty() {
-            content
-                .push(json!({ "type": "thinking", "thinking": whole.reasoning, "signature": "" }));
+            content.push(ContentBlock::Thinking(Thinking {
+                kind: "thinking",
+                thinking: whole.reasoning.clone(),
+                signature: "",
+            }));
         }
         if !text.is_empty() {
-            content.push(json!({ "type": "text", "text": text }));
+            content.push(ContentBlock::Text(Text { kind: "text", text }));
         }
         content.extend(calls);
         let summary = &whole.summary;
-        let (reason, sequence) = stop(summary);
         let usage = usage(summary.prompt_tokens, summary.cached_tokens, summary.tokens);
-        self.message(content, reason, sequence, usage)
+        self.message(content, stop(summary), usage)
     }
 }
 
 /// Prompt tokens that were not in the cache are the input; the others are told apart.
-fn usage(prompt_tokens: u32, cached_tokens: u32, output_tokens: u32) -> Value {
-    json!({
-        "input_tokens": prompt_tokens.saturating_sub(cached_tokens),
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": cached_tokens,
-        "output_tokens": output_tokens,
-    })
+fn usage(prompt_tokens: u32, cached_tokens: u32, output_tokens: u32) -> Usage {
+    Usage {
+        input_tokens: prompt_tokens.saturating_sub(cached_tokens),
+        cache_creation_input_tokens: 0,
+        cache_read_input_tokens: cached_tokens,
+        output_tokens,
+    }
 }
 
 /// Why it ended, and the stop sequence if it was one.
-fn stop(summary: &Summary) -> (Value, Value) {
-    match (&summary.reason, &summary.stop) {
-        (FinishReason::ToolCalls, _) => (json!("tool_use"), Value::Null),
-        (FinishReason::Length, _) => (json!("max_tokens"), Value::Null),
-        (_, Some(sequence)) => (json!("stop_sequence"), json!(sequence)),
-        (FinishReason::Stop | FinishReason::Cancelled, None) => (json!("end_turn"), Value::Null),
+fn stop(summary: &Summary) -> Stop {
+    let (reason, sequence) = match (&summary.reason, &summary.stop) {
+        (FinishReason::ToolCalls, _) => ("tool_use", None),
+        (FinishReason::Length, _) => ("max_tokens", None),
+        (_, Some(sequence)) => ("stop_sequence", Some(sequence.clone())),
+        (FinishReason::Stop | FinishReason::Cancelled, None) => ("end_turn", None),
+    };
+    Stop {
+        stop_reason: Some(reason),
+        stop_sequence: sequence,
     }
 }
 
@@ -129,9 +137,7 @@ impl Events {
     /// The same as [`Wire::open`], before it is framed.
     fn begin(&self) -> Vec<Value> {
         let usage = usage(self.prompt_tokens, self.cached_tokens, 0);
-        let message = self
-            .heading
-            .message(Vec::new(), Value::Null, Value::Null, usage);
+        let message = self.heading.message(Vec::new(), Stop::default(), usage);
         vec![
             json!({ "type": "message_start", "message": message }),
             json!({ "type": "ping" }),
@@ -178,11 +184,11 @@ impl Events {
             }
             Event::Finished(summary) => {
                 self.end_block(&mut out);
-                let (reason, sequence) = stop(&summary);
+                let stop = stop(&summary);
                 let usage = usage(summary.prompt_tokens, summary.cached_tokens, summary.tokens);
                 out.push(json!({
                     "type": "message_delta",
-                    "delta": { "stop_reason": reason, "stop_sequence": sequence },
+                    "delta": stop,
                     "usage": usage,
                 }));
                 out.push(json!({ "type": "message_stop" }));
@@ -238,7 +244,7 @@ impl Wire for Events {
     }
 
     fn failed(&mut self, refusal: &Refusal, out: &mut Vec<Frame>) {
-        out.push(sse::named("error", &error::body(refusal)));
+        out.push(sse::named("error", &Anthropic::body(refusal)));
     }
 
     fn close(&mut self, _: &mut Vec<Frame>) {}
@@ -338,7 +344,7 @@ mod tests {
             logprobs: Vec::new(),
             summary: summary(FinishReason::Length),
         };
-        let answer = Heading::new("m", true).whole(&whole);
+        let answer = json!(Heading::new("m", true).whole(&whole));
         let kinds: Vec<&str> = answer["content"]
             .as_array()
             .unwrap()
@@ -350,7 +356,7 @@ mod tests {
         assert_eq!(answer["usage"]["input_tokens"], 2);
         assert_eq!(answer["usage"]["cache_read_input_tokens"], 8);
         assert_eq!(answer["stop_reason"], "max_tokens");
-        let quiet = Heading::new("m", false).whole(&whole);
+        let quiet = json!(Heading::new("m", false).whole(&whole));
         assert_eq!(quiet["content"][0]["type"], "text");
     }
 }

@@ -4,20 +4,23 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 
-use super::error::Result;
+use super::error::{Failure, Result};
 use super::events::{Events, Heading};
 use super::request::MessagesRequest;
+use super::shape::MessageShape;
 use super::{DIALECT, options};
 use crate::answer::{Answers, Ask, frames};
 use crate::body::Body;
 use crate::caching::Caching;
+use crate::description::SentEvent;
 use crate::refusal::Refusal;
 use crate::sse;
 use crate::state::ServerState;
 
 /// Answers a conversation.
-#[utoipa::path(post, path = "/v1/messages", tag = "anthropic", request_body = MessagesRequest,
-    responses((status = 200, description = "A message, or with `stream` its events")))]
+#[utoipa::path(post, path = "/v1/messages", tag = "anthropic", operation_id = "anthropic_message", request_body = MessagesRequest,
+    responses((status = 200, description = "A message, or with `stream` its events",
+        content((MessageShape = "application/json"), (SentEvent = "text/event-stream"))), Failure))]
 pub(crate) async fn messages(
     State(state): State<ServerState>,
     caching: Caching,

@@ -1,9 +1,13 @@
 //! How a refusal of the gate looks: the status, and a body that the client of each dialect can read.
 
-use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+
+use crate::anthropic::error::Anthropic;
+use crate::failure::Failure;
+use crate::ollama::error::Ollama;
+use crate::openai::error::OpenAi;
+use crate::refusal::Refusal;
 
 /// A request that is not let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,34 +30,34 @@ impl Refused {
         Self::new(StatusCode::FORBIDDEN, reason)
     }
 
-    /// The type of the error as Anthropic names it; the code, as OpenAI does.
-    fn names(&self) -> (&'static str, &'static str) {
+    fn code(&self) -> &'static str {
         match self.status {
-            StatusCode::UNAUTHORIZED => ("authentication_error", "invalid_api_key"),
-            StatusCode::TOO_MANY_REQUESTS => ("rate_limit_error", "rate_limited"),
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => ("invalid_request_error", "invalid_input"),
-            _ => ("permission_error", "forbidden"),
+            StatusCode::UNAUTHORIZED => "invalid_api_key",
+            StatusCode::TOO_MANY_REQUESTS => "rate_limited",
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => "invalid_input",
+            _ => "forbidden",
         }
     }
 
     /// The shape follows the path, because nothing of the body is read for somebody who is not let in.
     pub(crate) fn response(&self, path: &str) -> Response {
-        let (kind, code) = self.names();
-        let message = self.reason;
-        let body = if path.starts_with("/api/") {
-            json!({ "error": message })
-        } else if path.starts_with("/v1/messages") {
-            json!({ "type": "error", "error": { "type": kind, "message": message } })
-        } else {
-            json!({ "error": { "message": message, "type": kind, "param": null, "code": code } })
+        let refusal = Refusal {
+            retry_after_s: self.retry_after_s,
+            ..Refusal::new(self.status, self.code(), self.reason)
         };
-        let mut response = (self.status, Json(body)).into_response();
-        let headers = response.headers_mut();
-        if let Some(seconds) = self.retry_after_s {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
+        // LM Studio's API has OpenAI's shapes.
+        let mut response = if path.starts_with("/api/") && !path.starts_with("/api/v0/") {
+            Failure::<Ollama>::from(refusal).into_response()
+        } else if path.starts_with("/v1/messages") {
+            Failure::<Anthropic>::from(refusal).into_response()
+        } else {
+            Failure::<OpenAi>::from(refusal).into_response()
+        };
         if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            let bearer = HeaderValue::from_static("Bearer");
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, bearer);
         }
         response
     }

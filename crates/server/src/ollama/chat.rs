@@ -7,11 +7,12 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hearth_app::engine::Request;
 
-use super::error::Result;
+use super::error::{Failure, Result};
 use super::lines::{Form, Heading, Lines};
 use super::load::{self, Wish};
 use super::options::Shared;
 use super::request::ChatRequest;
+use super::shape::{Line, SentLine};
 use super::{DIALECT, conversation, keep_alive, names};
 use crate::answer::{Answers, Ask, frames};
 use crate::body::Body;
@@ -21,8 +22,9 @@ use crate::sse;
 use crate::state::ServerState;
 
 /// Answers a conversation.
-#[utoipa::path(post, path = "/api/chat", tag = "ollama", request_body = ChatRequest,
-    responses((status = 200, description = "Lines of JSON, or one object with `stream: false`")))]
+#[utoipa::path(post, path = "/api/chat", tag = "ollama", operation_id = "ollama_chat", request_body = ChatRequest,
+    responses((status = 200, description = "Lines of JSON, or one object with `stream: false`",
+        content((Line = "application/json"), (Vec<SentLine> = "application/x-ndjson"))), Failure))]
 pub(crate) async fn chat(
     State(state): State<ServerState>,
     caching: Caching,

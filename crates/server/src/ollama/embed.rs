@@ -8,8 +8,9 @@ use axum::response::{IntoResponse, Response};
 use hearth_app::engine::{self, LongText, Priority, embed};
 use hearth_app::inference::KeepAlive;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::error::Result;
+use super::error::{Failure, Result};
 use super::request::{EmbedRequest, EmbeddingsRequest};
 use super::{clock, keep_alive, names};
 use crate::body::Body;
@@ -18,25 +19,28 @@ use crate::openai::embeddings::shorten;
 use crate::refusal::Refusal;
 use crate::state::ServerState;
 
-/// The answer. A type and not a value, so that numbers are written as short as they are.
-#[derive(Serialize)]
-struct Vectors<'v> {
+/// The vectors of some texts.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ollama::Vectors)]
+struct Vectors {
     /// As the client wrote it.
-    model: &'v str,
+    model: String,
     embeddings: Vec<Vec<f32>>,
     /// Nanoseconds.
     total_duration: u64,
     prompt_eval_count: u32,
 }
 
-#[derive(Serialize)]
+/// The vector of a text.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ollama::Vector)]
 struct Vector {
     embedding: Vec<f32>,
 }
 
 /// Turns texts into vectors of length 1. Without a text there are none.
-#[utoipa::path(post, path = "/api/embed", tag = "ollama", request_body = EmbedRequest,
-    responses((status = 200, description = "A vector for each text, in their order")))]
+#[utoipa::path(post, path = "/api/embed", tag = "ollama", operation_id = "ollama_embed", request_body = EmbedRequest,
+    responses((status = 200, description = "A vector for each text, in their order", body = Vectors), Failure))]
 pub(crate) async fn create(
     State(state): State<ServerState>,
     caching: Caching,
@@ -48,7 +52,7 @@ pub(crate) async fn create(
     let dimensions = dimensions(asked.dimensions)?;
     let model = names::resolve(&state, &asked.model).await?;
     let mut answer = Vectors {
-        model: &asked.model,
+        model: asked.model,
         embeddings: Vec::new(),
         total_duration: 0,
         prompt_eval_count: 0,
@@ -75,8 +79,8 @@ pub(crate) async fn create(
 }
 
 /// Turns one text into a vector, not scaled.
-#[utoipa::path(post, path = "/api/embeddings", tag = "ollama", request_body = EmbeddingsRequest,
-    responses((status = 200, description = "The vector")))]
+#[utoipa::path(post, path = "/api/embeddings", tag = "ollama", operation_id = "ollama_embeddings", request_body = EmbeddingsRequest,
+    responses((status = 200, description = "The vector", body = Vector), Failure))]
 pub(crate) async fn create_one(
     State(state): State<ServerState>,
     caching: Caching,

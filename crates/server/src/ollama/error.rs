@@ -1,39 +1,40 @@
 //! Ollama's shape of an error: `{"error": "text"}`, as a response and as a line in the middle of a stream.
 
-use axum::Json;
-use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use crate::failure::{self, Dialect};
 use crate::refusal::Refusal;
 
-/// A refusal in Ollama's shape. Handlers return it by `?`.
+/// This dialect's way of saying errors.
 #[derive(Debug)]
-pub(crate) struct Failure(pub(crate) Refusal);
+pub(crate) struct Ollama;
+
+/// A refusal in Ollama's shape. Handlers return it by `?`.
+pub(crate) type Failure = failure::Failure<Ollama>;
 
 /// What handlers of this dialect give.
 pub(crate) type Result<T = Response> = std::result::Result<T, Failure>;
 
-impl<T: Into<Refusal>> From<T> for Failure {
-    fn from(refusal: T) -> Self {
-        Self(refusal.into())
-    }
+/// An error.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ollama::ErrorBody)]
+pub(crate) struct ErrorBody {
+    /// What happened, why, and what to do.
+    error: String,
 }
 
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        let mut response = Json(body(&self.0)).into_response();
-        self.0.mark(&mut response);
-        response
-    }
-}
+impl Dialect for Ollama {
+    type Body = ErrorBody;
 
-/// The body, also of a line in the middle of a stream.
-pub(crate) fn body(refusal: &Refusal) -> Value {
-    // The engine's name of a field, where requests of this dialect have another.
-    let text = match refusal.param.as_deref() {
-        Some("json_schema") => refusal.text().replacen("`json_schema`", "`format`", 1),
-        Some("inputs") => refusal.text().replacen("`inputs`", "`input`", 1),
-        _ => refusal.text(),
-    };
-    json!({ "error": text })
+    fn body(refusal: &Refusal) -> ErrorBody {
+        // The engine's name of a field, where requests of this dialect have another.
+        let error = match refusal.param.as_deref() {
+            Some("json_schema") => refusal.text().replacen("`json_schema`", "`format`", 1),
+            Some("inputs") => refusal.text().replacen("`inputs`", "`input`", 1),
+            _ => refusal.text(),
+        };
+        ErrorBody { error }
+    }
 }

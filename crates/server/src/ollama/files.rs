@@ -8,19 +8,19 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use hearth_app::Code;
 use hearth_app::models::ModelSource;
-use serde_json::{Value, json};
 
-use super::error::Result;
+use super::error::{Failure, Result};
 use super::models::wanted;
 use super::request::{CopyRequest, ModelRequest};
+use super::shape::Progress;
 use crate::body::Body;
 use crate::refusal::Refusal;
 use crate::sse;
 use crate::state::ServerState;
 
 /// Removes a model, unloading it first.
-#[utoipa::path(delete, path = "/api/delete", tag = "ollama", request_body = ModelRequest,
-    responses((status = 200, description = "It is gone")))]
+#[utoipa::path(delete, path = "/api/delete", tag = "ollama", operation_id = "ollama_delete", request_body = ModelRequest,
+    responses((status = 200, description = "It is gone"), Failure))]
 pub(crate) async fn delete(
     State(state): State<ServerState>,
     body: std::result::Result<Body<ModelRequest>, Refusal>,
@@ -36,8 +36,8 @@ pub(crate) async fn delete(
 }
 
 /// Gives a model a second name.
-#[utoipa::path(post, path = "/api/copy", tag = "ollama", request_body = CopyRequest,
-    responses((status = 200, description = "It has both names")))]
+#[utoipa::path(post, path = "/api/copy", tag = "ollama", operation_id = "ollama_copy", request_body = CopyRequest,
+    responses((status = 200, description = "It has both names"), Failure))]
 pub(crate) async fn copy(
     State(state): State<ServerState>,
     body: std::result::Result<Body<CopyRequest>, Refusal>,
@@ -51,8 +51,9 @@ pub(crate) async fn copy(
 }
 
 /// Says that a model is here. Fetching one is not offered yet, and is said not to be.
-#[utoipa::path(post, path = "/api/pull", tag = "ollama", request_body = ModelRequest,
-    responses((status = 200, description = "The model is here")))]
+#[utoipa::path(post, path = "/api/pull", tag = "ollama", operation_id = "ollama_pull", request_body = ModelRequest,
+    responses((status = 200, description = "The model is here: lines of JSON, or one object with `stream: false`",
+        content((Progress = "application/json"), (Vec<Progress> = "application/x-ndjson"))), Failure))]
 pub(crate) async fn pull(
     State(state): State<ServerState>,
     body: std::result::Result<Body<ModelRequest>, Refusal>,
@@ -71,7 +72,7 @@ pub(crate) async fn pull(
         refusal
     })?;
     if asked.stream == Some(false) {
-        return Ok(Json(json!({ "status": "success" })).into_response());
+        return Ok(Json(Progress::said("success")).into_response());
     }
     let digest = format!("sha256:{}", model.digest);
     let (total, short) = (
@@ -79,14 +80,19 @@ pub(crate) async fn pull(
         &model.digest[..12.min(model.digest.len())],
     );
     let lines = [
-        json!({ "status": "pulling manifest" }),
-        json!({ "status": format!("pulling {short}"), "digest": digest, "total": total, "completed": total }),
-        json!({ "status": "success" }),
+        Progress::said("pulling manifest"),
+        Progress {
+            status: format!("pulling {short}"),
+            digest: Some(digest),
+            total: Some(total),
+            completed: Some(total),
+        },
+        Progress::said("success"),
     ];
     Ok(said(&lines))
 }
 
-fn said(lines: &[Value]) -> Response {
+fn said(lines: &[Progress]) -> Response {
     let lines: Vec<String> = lines.iter().map(sse::line).collect();
     sse::lines(futures_util::stream::iter(lines))
 }

@@ -5,11 +5,12 @@ use hearth_app::engine::{Message, Request, Role};
 
 use super::chat::answer;
 use super::conversation::images;
-use super::error::Result;
+use super::error::{Failure, Result};
 use super::lines::Form;
 use super::load::{self, Wish};
 use super::options::Shared;
 use super::request::GenerateRequest;
+use super::shape::{Line, SentLine};
 use super::{DIALECT, keep_alive, names};
 use crate::answer::Ask;
 use crate::body::Body;
@@ -18,8 +19,9 @@ use crate::refusal::Refusal;
 use crate::state::ServerState;
 
 /// Answers a prompt.
-#[utoipa::path(post, path = "/api/generate", tag = "ollama", request_body = GenerateRequest,
-    responses((status = 200, description = "Lines of JSON, or one object with `stream: false`")))]
+#[utoipa::path(post, path = "/api/generate", tag = "ollama", operation_id = "ollama_generate", request_body = GenerateRequest,
+    responses((status = 200, description = "Lines of JSON, or one object with `stream: false`",
+        content((Line = "application/json"), (Vec<SentLine> = "application/x-ndjson"))), Failure))]
 pub(crate) async fn generate(
     State(state): State<ServerState>,
     caching: Caching,

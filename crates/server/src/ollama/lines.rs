@@ -6,10 +6,13 @@
 use std::time::{Duration, Instant};
 
 use hearth_app::engine::{Event, FinishReason, Summary, TokenLogprob, ToolCall};
-use serde_json::{Map, Value, json};
+use serde_json::Map;
 
-use super::{clock, error};
+use super::clock;
+use super::error::Ollama;
+use super::shape::{CallShape, FunctionShape, Line, MessageShape, TokenShape};
 use crate::answer::{Whole, Wire};
+use crate::failure::Dialect;
 use crate::refusal::Refusal;
 use crate::sse;
 
@@ -35,7 +38,7 @@ pub(super) struct Heading {
 struct Said<'s> {
     text: &'s str,
     thinking: &'s str,
-    calls: Vec<Value>,
+    calls: Vec<CallShape>,
 }
 
 impl Heading {
@@ -48,69 +51,64 @@ impl Heading {
         }
     }
 
-    fn line(&self, said: Said, done: bool) -> Map<String, Value> {
-        let mut line = Map::new();
-        line.insert("model".into(), self.model.as_str().into());
-        line.insert("created_at".into(), clock::now().into());
+    fn line(&self, said: Said, done: bool) -> Line {
+        let text = said.text.to_owned();
+        let thinking = Some(said.thinking)
+            .filter(|thoughts| !thoughts.is_empty())
+            .map(str::to_owned);
+        let line = Line {
+            model: self.model.clone(),
+            created_at: clock::now(),
+            done,
+            ..Line::default()
+        };
         match self.form {
-            Form::Chat => {
-                let mut message = Map::new();
-                message.insert("role".into(), "assistant".into());
-                message.insert("content".into(), said.text.into());
-                if !said.thinking.is_empty() {
-                    message.insert("thinking".into(), said.thinking.into());
-                }
-                if !said.calls.is_empty() {
-                    message.insert("tool_calls".into(), said.calls.into());
-                }
-                line.insert("message".into(), message.into());
-            }
-            Form::Generate => {
-                line.insert("response".into(), said.text.into());
-                if !said.thinking.is_empty() {
-                    line.insert("thinking".into(), said.thinking.into());
-                }
-            }
+            Form::Chat => Line {
+                message: Some(MessageShape {
+                    role: "assistant",
+                    content: text,
+                    thinking,
+                    tool_calls: said.calls,
+                }),
+                ..line
+            },
+            Form::Generate => Line {
+                response: Some(text),
+                thinking,
+                ..line
+            },
         }
-        line.insert("done".into(), done.into());
-        line
     }
 
-    fn add_figures(&self, line: &mut Map<String, Value>, summary: &Summary) {
+    /// The line with what the work took.
+    fn with_figures(&self, line: Line, summary: &Summary) -> Line {
         let reason = match summary.reason {
             FinishReason::Length => "length",
             // There is no word for calls and for an end that somebody else asked for.
             FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Cancelled => "stop",
         };
-        let total = clock::nanoseconds(self.asked.elapsed());
-        for (name, value) in [
-            ("done_reason", json!(reason)),
-            ("total_duration", json!(total)),
-            ("load_duration", json!(clock::nanoseconds(self.load))),
-            ("prompt_eval_count", json!(summary.prompt_tokens)),
-            (
-                "prompt_eval_duration",
-                json!(clock::nanoseconds_of_ms(summary.prefill_ms)),
-            ),
-            ("eval_count", json!(summary.tokens)),
-            (
-                "eval_duration",
-                json!(clock::nanoseconds_of_ms(summary.decode_ms)),
-            ),
-        ] {
-            line.insert(name.into(), value);
+        Line {
+            done_reason: Some(reason),
+            total_duration: Some(clock::nanoseconds(self.asked.elapsed())),
+            load_duration: Some(clock::nanoseconds(self.load)),
+            prompt_eval_count: Some(summary.prompt_tokens),
+            prompt_eval_duration: Some(clock::nanoseconds_of_ms(summary.prefill_ms)),
+            eval_count: Some(summary.tokens),
+            eval_duration: Some(clock::nanoseconds_of_ms(summary.decode_ms)),
+            ..line
         }
     }
 
     /// The answer to a request that only loads or unloads a model.
-    pub(super) fn bare(&self, reason: &str) -> Value {
-        let mut line = self.line(Said::default(), true);
-        line.insert("done_reason".into(), reason.into());
-        line.into()
+    pub(super) fn bare(&self, reason: &'static str) -> Line {
+        Line {
+            done_reason: Some(reason),
+            ..self.line(Said::default(), true)
+        }
     }
 
     /// The whole answer as one object.
-    pub(super) fn whole(&self, whole: &Whole) -> Value {
+    pub(super) fn whole(&self, whole: &Whole) -> Line {
         let mut text = whole.text.clone();
         let mut calls = Vec::new();
         for (index, call) in whole.tool_calls.iter().enumerate() {
@@ -124,12 +122,11 @@ impl Heading {
             thinking: &whole.reasoning,
             calls,
         };
-        let mut line = self.line(said, true);
-        if !whole.logprobs.is_empty() {
-            line.insert("logprobs".into(), logprobs(&whole.logprobs));
-        }
-        self.add_figures(&mut line, &whole.summary);
-        line.into()
+        let line = Line {
+            logprobs: logprobs(&whole.logprobs),
+            ..self.line(said, true)
+        };
+        self.with_figures(line, &whole.summary)
     }
 }
 
@@ -149,10 +146,10 @@ impl Lines {
     }
 
     fn say(&self, said: Said, logs: &[TokenLogprob], out: &mut Vec<String>) {
-        let mut line = self.heading.line(said, false);
-        if !logs.is_empty() {
-            line.insert("logprobs".into(), logprobs(logs));
-        }
+        let line = Line {
+            logprobs: logprobs(logs),
+            ..self.heading.line(said, false)
+        };
         out.push(sse::line(&line));
     }
 
@@ -220,47 +217,48 @@ impl Wire for Lines {
             }
             Event::Finished(summary) => {
                 self.end_call(out);
-                let mut line = self.heading.line(Said::default(), true);
-                self.heading.add_figures(&mut line, &summary);
-                out.push(sse::line(&line));
+                let line = self.heading.line(Said::default(), true);
+                out.push(sse::line(&self.heading.with_figures(line, &summary)));
             }
             _ => {}
         }
     }
 
     fn failed(&mut self, refusal: &Refusal, out: &mut Vec<String>) {
-        out.push(sse::line(&error::body(refusal)));
+        out.push(sse::line(&Ollama::body(refusal)));
     }
 
     fn close(&mut self, _: &mut Vec<String>) {}
 }
 
 /// A call with its arguments as an object; `None` when they are none.
-fn said_call(index: usize, call: &ToolCall) -> Option<Value> {
+fn said_call(index: usize, call: &ToolCall) -> Option<CallShape> {
     let arguments = match call.arguments.trim() {
-        "" => json!({}),
-        text => serde_json::from_str(text).ok().filter(Value::is_object)?,
+        "" => Map::new(),
+        text => serde_json::from_str(text).ok()?,
     };
-    Some(json!({
-        "id": call.id,
-        "function": { "index": index, "name": call.name, "arguments": arguments },
-    }))
+    Some(CallShape {
+        id: call.id.clone(),
+        function: FunctionShape {
+            index,
+            name: call.name.clone(),
+            arguments,
+        },
+    })
 }
 
 fn as_text(call: &ToolCall) -> String {
     format!("\n{}({}", call.name, call.arguments)
 }
 
-fn logprobs(tokens: &[TokenLogprob]) -> Value {
-    let one = |token: &TokenLogprob| json!({ "token": token.text, "logprob": token.logprob, "bytes": token.bytes });
+fn logprobs(tokens: &[TokenLogprob]) -> Vec<TokenShape> {
     tokens
         .iter()
-        .map(|token| {
-            let mut value = one(token);
-            if !token.top.is_empty() {
-                value["top_logprobs"] = token.top.iter().map(one).collect();
-            }
-            value
+        .map(|token| TokenShape {
+            token: token.text.clone(),
+            logprob: token.logprob,
+            bytes: token.bytes.clone(),
+            top_logprobs: logprobs(&token.top),
         })
         .collect()
 }

@@ -11,50 +11,55 @@ use serde_json::{Map, Value, json};
 
 use super::error::{Failure, Result};
 use super::request::ModelRequest;
+use super::shape::{Details, Process, Processes, Shown, Tag, Tags, Version};
 use super::{API_VERSION, clock, names};
 use crate::body::Body;
 use crate::refusal::Refusal;
 use crate::state::ServerState;
 
 /// Which version of the API this is.
-#[utoipa::path(get, path = "/api/version", tag = "ollama", responses((status = 200, description = "The version")))]
-pub(crate) async fn version() -> Json<Value> {
-    Json(json!({ "version": API_VERSION }))
+#[utoipa::path(get, path = "/api/version", tag = "ollama", operation_id = "ollama_version",
+    responses((status = 200, description = "The version", body = Version), Failure))]
+pub(crate) async fn version() -> Json<Version> {
+    let version = API_VERSION;
+    Json(Version { version })
 }
 
 /// The models that can be used.
-#[utoipa::path(get, path = "/api/tags", tag = "ollama", responses((status = 200, description = "The models")))]
-pub(crate) async fn tags(State(state): State<ServerState>) -> Result<Json<Value>> {
+#[utoipa::path(get, path = "/api/tags", tag = "ollama", operation_id = "ollama_models",
+    responses((status = 200, description = "The models", body = Tags), Failure))]
+pub(crate) async fn tags(State(state): State<ServerState>) -> Result<Json<Tags>> {
     let all = state.app.models().all_details().await?;
-    let models: Vec<Value> = all.iter().map(tag).collect();
-    Ok(Json(json!({ "models": models })))
+    let models = all.iter().map(tag).collect();
+    Ok(Json(Tags { models }))
 }
 
 /// What a model says about itself.
-#[utoipa::path(post, path = "/api/show", tag = "ollama", request_body = ModelRequest,
-    responses((status = 200, description = "The model")))]
+#[utoipa::path(post, path = "/api/show", tag = "ollama", operation_id = "ollama_show", request_body = ModelRequest,
+    responses((status = 200, description = "The model", body = Shown), Failure))]
 pub(crate) async fn show(
     State(state): State<ServerState>,
     body: std::result::Result<Body<ModelRequest>, Refusal>,
-) -> Result<Json<Value>> {
+) -> Result<Json<Shown>> {
     let Body(asked) = body?;
     let name = wanted(&asked)?;
     let model = state.app.models().details(name).await?;
     let context_tokens = context_tokens(&state, &model);
-    Ok(Json(json!({
-        "modelfile": format!("# Shown by Hearth\nFROM {}\n", names::tagged(&model.name)),
-        "parameters": format!("num_ctx                        {context_tokens}"),
-        "template": model.header.chat_template.as_deref().unwrap_or_default(),
-        "details": details(&model),
-        "model_info": model_info(&model, context_tokens),
-        "capabilities": capabilities(&model),
-        "modified_at": clock::rfc3339(model.modified_ms.unwrap_or(0)),
-    })))
+    Ok(Json(Shown {
+        modelfile: format!("# Shown by Hearth\nFROM {}\n", names::tagged(&model.name)),
+        parameters: format!("num_ctx                        {context_tokens}"),
+        template: model.header.chat_template.clone().unwrap_or_default(),
+        details: details(&model),
+        model_info: model_info(&model, context_tokens),
+        capabilities: capabilities(&model),
+        modified_at: clock::rfc3339(model.modified_ms.unwrap_or(0)),
+    }))
 }
 
 /// The models that are loaded.
-#[utoipa::path(get, path = "/api/ps", tag = "ollama", responses((status = 200, description = "The loaded models")))]
-pub(crate) async fn ps(State(state): State<ServerState>) -> Result<Json<Value>> {
+#[utoipa::path(get, path = "/api/ps", tag = "ollama", operation_id = "ollama_loaded",
+    responses((status = 200, description = "The loaded models", body = Processes), Failure))]
+pub(crate) async fn ps(State(state): State<ServerState>) -> Result<Json<Processes>> {
     let mut models = Vec::new();
     for loaded in state.app.inference().loaded() {
         // A file that is gone since then has nothing more to say.
@@ -62,7 +67,7 @@ pub(crate) async fn ps(State(state): State<ServerState>) -> Result<Json<Value>> 
             models.push(running(&model, &loaded));
         }
     }
-    Ok(Json(json!({ "models": models })))
+    Ok(Json(Processes { models }))
 }
 
 /// The name in whichever field it is.
@@ -87,32 +92,31 @@ pub(crate) fn loaded_context(state: &EngineState) -> Option<u32> {
     }
 }
 
-fn tag(model: &ModelDetails) -> Value {
+fn tag(model: &ModelDetails) -> Tag {
     let name = names::tagged(&model.name);
-    json!({
-        "name": name,
-        "model": name,
-        "modified_at": clock::rfc3339(model.modified_ms.unwrap_or(0)),
-        "size": model.size_bytes,
-        "digest": model.digest,
-        "details": details(model),
-        "capabilities": capabilities(model),
-    })
+    Tag {
+        model: name.clone(),
+        name,
+        modified_at: clock::rfc3339(model.modified_ms.unwrap_or(0)),
+        size: model.size_bytes,
+        digest: model.digest.clone(),
+        details: details(model),
+        capabilities: capabilities(model),
+    }
 }
 
-fn running(model: &ModelDetails, loaded: &LoadedModel) -> Value {
+fn running(model: &ModelDetails, loaded: &LoadedModel) -> Process {
     let name = names::tagged(&model.name);
-    json!({
-        "name": name,
-        "model": name,
-        "size": loaded.bytes,
-        "digest": model.digest,
-        "details": details(model),
-        // No end in sight: it is in use, pinned, or kept for ever.
-        "expires_at": clock::rfc3339(loaded.expires_at_ms.unwrap_or(clock::NEVER_MS)),
-        "size_vram": on_gpu_bytes(loaded),
-        "context_length": loaded_context(&loaded.state).unwrap_or(model.context_tokens),
-    })
+    Process {
+        model: name.clone(),
+        name,
+        size: loaded.bytes,
+        digest: model.digest.clone(),
+        details: details(model),
+        expires_at: clock::rfc3339(loaded.expires_at_ms.unwrap_or(clock::NEVER_MS)),
+        size_vram: on_gpu_bytes(loaded),
+        context_length: loaded_context(&loaded.state).unwrap_or(model.context_tokens),
+    }
 }
 
 /// All or nothing: where layers go to a GPU they all do.
@@ -124,16 +128,16 @@ fn on_gpu_bytes(loaded: &LoadedModel) -> u64 {
     }
 }
 
-fn details(model: &ModelDetails) -> Value {
+fn details(model: &ModelDetails) -> Details {
     let header = &model.header;
-    json!({
-        "parent_model": "",
-        "format": "gguf",
-        "family": header.architecture,
-        "families": [header.architecture],
-        "parameter_size": parameter_size(header.parameters),
-        "quantization_level": header.quantisation.unwrap_or("unknown"),
-    })
+    Details {
+        parent_model: "",
+        format: "gguf",
+        family: header.architecture.clone(),
+        families: vec![header.architecture.clone()],
+        parameter_size: parameter_size(header.parameters),
+        quantization_level: header.quantisation.unwrap_or("unknown"),
+    }
 }
 
 /// As people say it: `134.5M`, `8.0B`.
@@ -160,7 +164,7 @@ pub(crate) fn capabilities(model: &ModelDetails) -> Vec<&'static str> {
 }
 
 /// The metadata that clients look for, under the names that GGUF gives it.
-fn model_info(model: &ModelDetails, context_tokens: u32) -> Value {
+fn model_info(model: &ModelDetails, context_tokens: u32) -> Map<String, Value> {
     let header = &model.header;
     let mut info = Map::new();
     let mut add = |key: &str, value: Value| info.insert(key.to_owned(), value);
@@ -191,5 +195,5 @@ fn model_info(model: &ModelDetails, context_tokens: u32) -> Value {
             add(&own(key), json!(number));
         }
     }
-    info.into()
+    info
 }

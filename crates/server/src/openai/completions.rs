@@ -9,19 +9,21 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::response::sse::Event as Frame;
 use hearth_app::engine::{Event, Request, TokenLogprob};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use self::prompt::PromptSpec;
 use super::chat::request::{StreamOptions, usage_asked};
-use super::error::{self, Result};
-use super::output::{self, Usage};
+use super::error::{Failure, OpenAi, Result};
+use super::output::{self, Timings, Usage, UsageShape};
 use super::sampling::{Knobs, Stop, answers};
 use super::{DIALECT, tools};
 use crate::answer::{self, Answers, Ask, Whole, Wire, copies};
 use crate::body::Body;
 use crate::caching::Caching;
+use crate::description::SentEvent;
+use crate::failure::Dialect;
 use crate::refusal::Refusal;
 use crate::sse;
 use crate::state::ServerState;
@@ -144,8 +146,9 @@ impl View {
 }
 
 /// Goes on with a text, at once or piece by piece.
-#[utoipa::path(post, path = "/v1/completions", tag = "openai", request_body = CompletionRequest,
-    responses((status = 200, description = "The text, or a stream of its pieces"), (status = "4XX", description = "What is wrong with the request"), (status = "5XX", description = "Why it cannot be answered")))]
+#[utoipa::path(post, path = "/v1/completions", tag = "openai", operation_id = "openai_completion", request_body = CompletionRequest,
+    responses((status = 200, description = "The text, or a stream of its pieces that `[DONE]` ends",
+        content((Completion = "application/json"), (SentEvent = "text/event-stream"))), Failure))]
 pub(crate) async fn create(
     State(state): State<ServerState>,
     caching: Caching,
@@ -171,8 +174,11 @@ pub(crate) async fn create(
         return Ok(sse::events(answer::frames(answers, chunks)));
     }
     let wholes = answers.wholes().await?;
-    Ok(Json(completion(&head, &wholes, &view)).into_response())
+    Ok(Json(completion(head, wholes, &view)).into_response())
 }
+
+/// What both forms of an answer are called.
+const OBJECT: &str = "text_completion";
 
 struct Head {
     id: String,
@@ -184,7 +190,7 @@ impl Head {
     fn shape(&self, choices: Value) -> Value {
         json!({
             "id": self.id,
-            "object": "text_completion",
+            "object": OBJECT,
             "created": self.created,
             "model": self.model,
             "system_fingerprint": output::FINGERPRINT,
@@ -193,45 +199,89 @@ impl Head {
     }
 }
 
-fn completion(head: &Head, wholes: &[Whole], view: &View) -> Value {
+/// Texts that go on.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = openai::Completion)]
+pub(crate) struct Completion {
+    id: String,
+    object: &'static str,
+    /// Unix seconds.
+    created: u64,
+    model: String,
+    system_fingerprint: &'static str,
+    choices: Vec<Choice>,
+    usage: UsageShape,
+    timings: Option<Timings>,
+}
+
+/// One of the texts.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = openai::CompletionChoice)]
+pub(crate) struct Choice {
+    text: String,
+    index: usize,
+    logprobs: Option<Logprobs>,
+    /// `stop` or `length`.
+    finish_reason: &'static str,
+}
+
+/// The older form of probabilities: lists side by side.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = openai::CompletionLogprobs)]
+pub(crate) struct Logprobs {
+    tokens: Vec<String>,
+    token_logprobs: Vec<f32>,
+    top_logprobs: Vec<BTreeMap<String, f32>>,
+    /// Where each token begins in the text, in bytes.
+    text_offset: Vec<usize>,
+}
+
+fn completion(head: Head, wholes: Vec<Whole>, view: &View) -> Completion {
     let mut usage = Usage::default();
+    let timings = wholes.first().map(|w| output::timings(&w.summary));
     let mut choices = Vec::with_capacity(wholes.len());
-    for (index, whole) in wholes.iter().enumerate() {
+    for (index, whole) in wholes.into_iter().enumerate() {
         usage.add(&whole.summary, view.is_same_prompt(index));
         let prompt = view.prompt(index);
         let odds = view
             .logprobs
             .then(|| logprobs(&whole.logprobs, prompt.len()));
-        choices.push(json!({
-            "text": format!("{prompt}{}", whole.text),
-            "index": index,
-            "logprobs": odds,
-            "finish_reason": output::finish_reason(whole.summary.reason),
-        }));
+        choices.push(Choice {
+            text: format!("{prompt}{}", whole.text),
+            index,
+            logprobs: odds,
+            finish_reason: output::finish_reason(whole.summary.reason),
+        });
     }
-    let mut shape = head.shape(choices.into());
-    shape["usage"] = usage.shape();
-    shape["timings"] = wholes.first().map(|w| output::timings(&w.summary)).into();
-    shape
+    Completion {
+        id: head.id,
+        object: OBJECT,
+        created: head.created,
+        model: head.model,
+        system_fingerprint: output::FINGERPRINT,
+        choices,
+        usage: usage.shape(),
+        timings,
+    }
 }
 
-/// The older form of probabilities: lists side by side. `offset` is where the first token begins in the text, in bytes.
-fn logprobs(tokens: &[TokenLogprob], mut offset: usize) -> Value {
+/// `offset` is where the first token begins in the text, in bytes.
+fn logprobs(tokens: &[TokenLogprob], mut offset: usize) -> Logprobs {
     let mut offsets = Vec::with_capacity(tokens.len());
     for token in tokens {
         offsets.push(offset);
         offset += token.bytes.len();
     }
-    let top = |token: &TokenLogprob| -> Map<String, Value> {
-        let pairs = token.top.iter().map(|t| (t.text.clone(), t.logprob.into()));
+    let top = |token: &TokenLogprob| -> BTreeMap<String, f32> {
+        let pairs = token.top.iter().map(|t| (t.text.clone(), t.logprob));
         pairs.collect()
     };
-    json!({
-        "tokens": tokens.iter().map(|t| t.text.as_str()).collect::<Vec<_>>(),
-        "token_logprobs": tokens.iter().map(|t| t.logprob).collect::<Vec<_>>(),
-        "top_logprobs": tokens.iter().map(top).collect::<Vec<_>>(),
-        "text_offset": offsets,
-    })
+    Logprobs {
+        tokens: tokens.iter().map(|t| t.text.clone()).collect(),
+        token_logprobs: tokens.iter().map(|t| t.logprob).collect(),
+        top_logprobs: tokens.iter().map(top).collect(),
+        text_offset: offsets,
+    }
 }
 
 /// Makes chunks of events.
@@ -282,7 +332,7 @@ impl Wire for Chunks {
             } => {
                 let mut chunk = self.piece(index, &text);
                 if self.view.logprobs {
-                    chunk["choices"][0]["logprobs"] = logprobs(&odds, self.offset);
+                    chunk["choices"][0]["logprobs"] = json!(logprobs(&odds, self.offset));
                     self.offset += odds.iter().map(|token| token.bytes.len()).sum::<usize>();
                 }
                 out.push(sse::data(&chunk));
@@ -291,7 +341,7 @@ impl Wire for Chunks {
                 self.usage.add(&summary, self.view.is_same_prompt(index));
                 let mut chunk = self.piece(index, "");
                 chunk["choices"][0]["finish_reason"] = output::finish_reason(summary.reason).into();
-                chunk["timings"] = output::timings(&summary);
+                chunk["timings"] = json!(output::timings(&summary));
                 out.push(sse::data(&chunk));
             }
             _ => {}
@@ -299,14 +349,14 @@ impl Wire for Chunks {
     }
 
     fn failed(&mut self, refusal: &Refusal, out: &mut Vec<Frame>) {
-        out.push(sse::data(&error::body(refusal)));
+        out.push(sse::data(&OpenAi::body(refusal)));
         out.push(sse::done());
     }
 
     fn close(&mut self, out: &mut Vec<Frame>) {
         if self.view.usage_at_end {
             let mut chunk = self.chunk(json!([]));
-            chunk["usage"] = self.usage.shape();
+            chunk["usage"] = json!(self.usage.shape());
             out.push(sse::data(&chunk));
         }
         out.push(sse::done());

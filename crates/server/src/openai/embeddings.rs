@@ -5,11 +5,12 @@ use axum::extract::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hearth_app::engine::{EmbedRequest, Priority, embed};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::error::Result;
+use super::error::{Failure, Result};
+use super::output::ReadUsage;
 use super::tools::short;
 use crate::body::Body;
 use crate::caching::Caching;
@@ -76,25 +77,53 @@ impl Encoding {
         }
     }
 
-    fn write(self, vector: &[f32]) -> Value {
+    fn write(self, vector: Vec<f32>) -> Numbers {
         match self {
-            Self::Float => vector.into(),
+            Self::Float => Numbers::Float(vector),
             Self::Base64 => {
                 let bytes: Vec<u8> = vector.iter().flat_map(|v| v.to_le_bytes()).collect();
-                STANDARD.encode(bytes).into()
+                Numbers::Base64(STANDARD.encode(bytes))
             }
         }
     }
 }
 
+/// The numbers of a vector, as they were asked for.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = openai::Numbers)]
+#[serde(untagged)]
+pub(crate) enum Numbers {
+    Float(Vec<f32>),
+    Base64(String),
+}
+
+/// Vectors of texts.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = openai::Embeddings)]
+pub(crate) struct Embeddings {
+    object: &'static str,
+    data: Vec<Embedding>,
+    model: String,
+    usage: ReadUsage,
+}
+
+/// The vector of one text.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = openai::Embedding)]
+pub(crate) struct Embedding {
+    object: &'static str,
+    index: usize,
+    embedding: Numbers,
+}
+
 /// Turns texts into vectors of length 1.
-#[utoipa::path(post, path = "/v1/embeddings", tag = "openai", request_body = EmbeddingsRequest,
-    responses((status = 200, description = "The vectors, in the order of the texts"), (status = "4XX", description = "What is wrong with the request")))]
+#[utoipa::path(post, path = "/v1/embeddings", tag = "openai", operation_id = "openai_embeddings", request_body = EmbeddingsRequest,
+    responses((status = 200, description = "The vectors, in the order of the texts", body = Embeddings), Failure))]
 pub(crate) async fn create(
     State(state): State<ServerState>,
     caching: Caching,
     body: std::result::Result<Body<EmbeddingsRequest>, Refusal>,
-) -> Result<Json<Value>> {
+) -> Result<Json<Embeddings>> {
     let Body(request) = body?;
     let encoding = Encoding::of(request.encoding_format.as_deref())?;
     if request.dimensions == Some(0) {
@@ -109,24 +138,23 @@ pub(crate) async fn create(
     let encoded = inference
         .embed(&request.model, ask, None, caching.0)
         .await?;
-    let tokens: u64 = encoded.result.tokens.iter().map(|n| u64::from(*n)).sum();
     let mut data = Vec::with_capacity(encoded.result.vectors.len());
     for (index, mut vector) in encoded.result.vectors.into_iter().enumerate() {
         if let Some(count) = request.dimensions {
             shorten(&mut vector, count)?;
         }
-        data.push(json!({
-            "object": "embedding",
-            "index": index,
-            "embedding": encoding.write(&vector),
-        }));
+        data.push(Embedding {
+            object: "embedding",
+            index,
+            embedding: encoding.write(vector),
+        });
     }
-    Ok(Json(json!({
-        "object": "list",
-        "data": data,
-        "model": encoded.model,
-        "usage": { "prompt_tokens": tokens, "total_tokens": tokens },
-    })))
+    Ok(Json(Embeddings {
+        object: "list",
+        data,
+        model: encoded.model,
+        usage: ReadUsage::of(&encoded.result.tokens),
+    }))
 }
 
 /// Keeps the first numbers and scales them to length 1 (Matryoshka embeddings: Kusupati et al., arXiv 2205.13147). Only models that
@@ -151,8 +179,10 @@ mod tests {
 
     #[test]
     fn base64_is_the_bytes_of_the_numbers() {
-        let text = Encoding::Base64.write(&[1.0, -2.5]);
-        let bytes = STANDARD.decode(text.as_str().unwrap()).unwrap();
+        let Numbers::Base64(text) = Encoding::Base64.write(vec![1.0, -2.5]) else {
+            panic!("numbers")
+        };
+        let bytes = STANDARD.decode(text).unwrap();
         assert_eq!(bytes, [0, 0, 0x80, 0x3f, 0, 0, 0x20, 0xc0]);
     }
 

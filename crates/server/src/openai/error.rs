@@ -1,47 +1,61 @@
 //! OpenAI's shape of an error: `{"error": {"message", "type", "param", "code"}}`, as a response and inside a stream.
 
-use axum::Json;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use crate::failure::{self, Dialect};
 use crate::refusal::Refusal;
 
-/// A refusal in OpenAI's shape. Handlers return it by `?`.
+/// This dialect's way of saying errors.
 #[derive(Debug)]
-pub(crate) struct Failure(pub(crate) Refusal);
+pub(crate) struct OpenAi;
+
+/// A refusal in OpenAI's shape. Handlers return it by `?`.
+pub(crate) type Failure = failure::Failure<OpenAi>;
 
 /// What handlers of this dialect give.
 pub(crate) type Result<T = Response> = std::result::Result<T, Failure>;
 
-impl<T: Into<Refusal>> From<T> for Failure {
-    fn from(refusal: T) -> Self {
-        Self(refusal.into())
-    }
+/// An error.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = openai::ErrorBody)]
+pub(crate) struct ErrorBody {
+    error: ErrorDetails,
 }
 
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        let mut response = Json(body(&self.0)).into_response();
-        self.0.mark(&mut response);
-        response
-    }
+/// What is wrong.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = openai::ErrorDetails)]
+pub(crate) struct ErrorDetails {
+    /// What happened, why, and what to do.
+    message: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The field of the request that is wrong.
+    param: Option<String>,
+    /// Clients switch on it.
+    code: &'static str,
 }
 
-/// The body, also of an error event in the middle of a stream.
-pub(crate) fn body(refusal: &Refusal) -> Value {
-    json!({
-        "error": {
-            "message": refusal.text(),
-            "type": kind(refusal.status),
-            "param": refusal.param.as_deref().map(param),
-            "code": code(refusal.code),
+impl Dialect for OpenAi {
+    type Body = ErrorBody;
+
+    fn body(refusal: &Refusal) -> ErrorBody {
+        ErrorBody {
+            error: ErrorDetails {
+                message: refusal.text(),
+                kind: kind(refusal.status),
+                param: refusal.param.as_deref().map(param),
+                code: code(refusal.code),
+            },
         }
-    })
+    }
 }
 
 /// OpenAI's names where it has one for the same thing; clients switch on them.
-fn code(code: &str) -> &str {
+fn code(code: &'static str) -> &'static str {
     match code {
         "model_missing" => "model_not_found",
         "context_overflow" => "context_length_exceeded",

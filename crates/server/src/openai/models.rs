@@ -4,29 +4,34 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use hearth_app::models::{ModelPurpose, ModelSummary};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::error::Result;
+use super::error::{Failure, Result};
 use crate::refusal::Refusal;
 use crate::state::ServerState;
 
 /// The usable models.
-#[utoipa::path(get, path = "/v1/models", tag = "openai", responses((status = 200, description = "The models on this machine")))]
-pub(crate) async fn list(State(state): State<ServerState>) -> Result<Json<Value>> {
-    let data: Vec<Value> = usable(&state).await?.iter().map(shape).collect();
-    Ok(Json(json!({ "object": "list", "data": data })))
+#[utoipa::path(get, path = "/v1/models", tag = "openai", operation_id = "openai_models",
+    responses((status = 200, description = "The models on this machine", body = ModelList), Failure))]
+pub(crate) async fn list(State(state): State<ServerState>) -> Result<Json<ModelList>> {
+    let models = usable(&state).await?;
+    Ok(Json(ModelList {
+        object: "list",
+        data: models.into_iter().map(shape).collect(),
+    }))
 }
 
 /// One model. Its id may hold slashes, as ids of other servers do.
-#[utoipa::path(get, path = "/v1/models/{id}", tag = "openai",
+#[utoipa::path(get, path = "/v1/models/{id}", tag = "openai", operation_id = "openai_model",
     params(("id" = String, Path, description = "Name of the model")),
-    responses((status = 200, description = "The model"), (status = 404, description = "There is no such model")))]
+    responses((status = 200, description = "The model", body = Model), Failure))]
 pub(crate) async fn one(
     State(state): State<ServerState>,
     Path(id): Path<String>,
-) -> Result<Json<Value>> {
+) -> Result<Json<Model>> {
     let models = usable(&state).await?;
-    let found = models.iter().find(|model| model.name == id).map(shape);
+    let found = models.into_iter().find(|model| model.name == id).map(shape);
     let missing = || {
         let shown: String = id.chars().take(200).collect();
         let message = format!("There is no model named `{shown}`.");
@@ -43,24 +48,54 @@ async fn usable(state: &ServerState) -> Result<Vec<ModelSummary>> {
     Ok(usable.collect())
 }
 
-/// `created` is 0: when a file was made is not known, and a time that changes would look like another model.
-fn shape(model: &ModelSummary) -> Value {
-    let purpose = match model.purpose {
-        Some(ModelPurpose::Embed) => "embeddings",
-        Some(ModelPurpose::Rerank) => "rerank",
-        _ => "chat",
-    };
-    json!({
-        "id": model.name,
-        "object": "model",
-        "created": 0,
-        "owned_by": "hearth",
-        "meta": {
-            "title": model.title,
-            "purpose": purpose,
-            "size_bytes": model.size_bytes,
-            "quantisation": model.quantisation,
-            "n_ctx_train": model.context_tokens,
+/// The models that can be used.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = openai::ModelList)]
+pub(crate) struct ModelList {
+    object: &'static str,
+    data: Vec<Model>,
+}
+
+/// A model.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = openai::Model)]
+pub(crate) struct Model {
+    id: String,
+    object: &'static str,
+    /// 0: when a file was made is not known, and a time that changes would look like another model.
+    created: u64,
+    owned_by: &'static str,
+    meta: ModelMeta,
+}
+
+/// What is known of a model's file.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = openai::ModelMeta)]
+pub(crate) struct ModelMeta {
+    title: String,
+    /// `chat`, `embeddings` or `rerank`.
+    purpose: &'static str,
+    size_bytes: u64,
+    quantisation: Option<String>,
+    n_ctx_train: Option<u32>,
+}
+
+fn shape(model: ModelSummary) -> Model {
+    Model {
+        id: model.name,
+        object: "model",
+        created: 0,
+        owned_by: "hearth",
+        meta: ModelMeta {
+            title: model.title,
+            purpose: match model.purpose {
+                Some(ModelPurpose::Embed) => "embeddings",
+                Some(ModelPurpose::Rerank) => "rerank",
+                _ => "chat",
+            },
+            size_bytes: model.size_bytes,
+            quantisation: model.quantisation,
+            n_ctx_train: model.context_tokens,
         },
-    })
+    }
 }

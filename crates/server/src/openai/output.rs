@@ -3,7 +3,8 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hearth_app::engine::{FinishReason, Summary, TokenLogprob, ToolCall};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// What answered; two answers with the same seed can be compared when this is the same.
 pub(super) const FINGERPRINT: &str = concat!("hearth-", env!("CARGO_PKG_VERSION"));
@@ -46,59 +47,154 @@ impl Usage {
         self.written += summary.tokens;
     }
 
-    pub(super) fn shape(self) -> Value {
-        json!({
-            "prompt_tokens": self.prompt,
-            "completion_tokens": self.written,
-            "total_tokens": self.prompt + self.written,
-            "prompt_tokens_details": { "cached_tokens": self.cached },
-        })
+    pub(super) fn shape(self) -> UsageShape {
+        UsageShape {
+            prompt_tokens: self.prompt,
+            completion_tokens: self.written,
+            total_tokens: self.prompt + self.written,
+            prompt_tokens_details: PromptDetails {
+                cached_tokens: self.cached,
+            },
+        }
+    }
+}
+
+/// Tokens read and written.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = openai::Usage)]
+pub(crate) struct UsageShape {
+    prompt_tokens: u32,
+    completion_tokens: u32,
+    total_tokens: u32,
+    prompt_tokens_details: PromptDetails,
+}
+
+/// Where the tokens of the prompt came from.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = openai::PromptDetails)]
+pub(crate) struct PromptDetails {
+    /// Those that were read before.
+    cached_tokens: u32,
+}
+
+/// Tokens of texts that were only read.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = openai::ReadUsage)]
+pub(crate) struct ReadUsage {
+    prompt_tokens: u64,
+    total_tokens: u64,
+}
+
+impl ReadUsage {
+    pub(super) fn of(tokens: &[u32]) -> Self {
+        let sum = tokens.iter().map(|n| u64::from(*n)).sum();
+        Self {
+            prompt_tokens: sum,
+            total_tokens: sum,
+        }
     }
 }
 
 /// Figures as llama.cpp's server gives them; times in milliseconds.
-pub(super) fn timings(summary: &Summary) -> Value {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = openai::Timings)]
+pub(crate) struct Timings {
+    cache_n: u32,
+    prompt_n: u32,
+    prompt_ms: f64,
+    prompt_per_second: Option<f64>,
+    predicted_n: u32,
+    predicted_ms: f64,
+    predicted_per_second: Option<f64>,
+    ttft_ms: f64,
+}
+
+pub(super) fn timings(summary: &Summary) -> Timings {
     let read = summary.prompt_tokens - summary.cached_tokens.min(summary.prompt_tokens);
-    let read_speed = (read > 0 && summary.prefill_ms > 0.0)
-        .then(|| f64::from(read) * 1000.0 / summary.prefill_ms);
-    json!({
-        "cache_n": summary.cached_tokens,
-        "prompt_n": read,
-        "prompt_ms": summary.prefill_ms,
-        "prompt_per_second": read_speed,
-        "predicted_n": summary.tokens,
-        "predicted_ms": summary.decode_ms,
-        "predicted_per_second": summary.tokens_per_second(),
-        "ttft_ms": summary.ttft_ms,
-    })
-}
-
-/// `logprobs` of a choice in chat: null when not asked for.
-pub(super) fn chat_logprobs(tokens: &[TokenLogprob], asked: bool) -> Value {
-    if !asked {
-        return Value::Null;
+    Timings {
+        cache_n: summary.cached_tokens,
+        prompt_n: read,
+        prompt_ms: summary.prefill_ms,
+        prompt_per_second: (read > 0 && summary.prefill_ms > 0.0)
+            .then(|| f64::from(read) * 1000.0 / summary.prefill_ms),
+        predicted_n: summary.tokens,
+        predicted_ms: summary.decode_ms,
+        predicted_per_second: summary.tokens_per_second(),
+        ttft_ms: summary.ttft_ms,
     }
-    let content: Vec<Value> = tokens
-        .iter()
-        .map(|token| {
-            let mut shape = token_shape(token);
-            let top: Vec<Value> = token.top.iter().map(token_shape).collect();
-            shape["top_logprobs"] = Value::from(top);
-            shape
-        })
-        .collect();
-    json!({ "content": content, "refusal": null })
 }
 
-fn token_shape(token: &TokenLogprob) -> Value {
-    json!({ "token": token.text, "logprob": token.logprob, "bytes": token.bytes })
+/// `logprobs` of a choice in chat.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = openai::ChatLogprobs)]
+pub(crate) struct ChatLogprobs {
+    pub(super) content: Vec<TokenShape>,
+    /// Always null: nothing is refused in words of its own.
+    refusal: Option<String>,
 }
 
-/// A call as chat has it: the arguments are a string of JSON.
-pub(super) fn call(call: &ToolCall) -> Value {
-    json!({
-        "id": call.id,
-        "type": "function",
-        "function": { "name": call.name, "arguments": call.arguments },
+/// A token and how likely it was.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = openai::TokenLogprob)]
+pub(crate) struct TokenShape {
+    token: String,
+    logprob: f32,
+    bytes: Vec<u8>,
+    /// The likeliest ones in its place; absent in one of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(no_recursion, nullable = false)]
+    top_logprobs: Option<Vec<TokenShape>>,
+}
+
+/// Null when not asked for.
+pub(super) fn chat_logprobs(tokens: &[TokenLogprob], asked: bool) -> Option<ChatLogprobs> {
+    asked.then(|| ChatLogprobs {
+        content: tokens
+            .iter()
+            .map(|token| TokenShape {
+                top_logprobs: Some(token.top.iter().map(token_shape).collect()),
+                ..token_shape(token)
+            })
+            .collect(),
+        refusal: None,
     })
+}
+
+fn token_shape(token: &TokenLogprob) -> TokenShape {
+    TokenShape {
+        token: token.text.clone(),
+        logprob: token.logprob,
+        bytes: token.bytes.clone(),
+        top_logprobs: None,
+    }
+}
+
+/// A call as chat has it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = openai::ToolCall)]
+pub(crate) struct CallShape {
+    id: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    function: FunctionShape,
+}
+
+/// What is called, and how.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = openai::CalledFunction)]
+pub(crate) struct FunctionShape {
+    name: String,
+    /// A string of JSON.
+    arguments: String,
+}
+
+pub(super) fn call(call: ToolCall) -> CallShape {
+    CallShape {
+        id: call.id,
+        kind: "function",
+        function: FunctionShape {
+            name: call.name,
+            arguments: call.arguments,
+        },
+    }
 }

@@ -3,11 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 use hearth_app::engine::{Priority, RerankRequest, embed};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::error::Result;
+use super::error::{Failure, Result};
+use super::output::ReadUsage;
 use crate::body::Body;
 use crate::refusal::Refusal;
 use crate::state::ServerState;
@@ -42,12 +42,12 @@ impl DocumentSpec {
 }
 
 /// Scores documents against a query, best first.
-#[utoipa::path(post, path = "/v1/rerank", tag = "openai", request_body = RerankSpec,
-    responses((status = 200, description = "Places of the documents and their scores, best first"), (status = "4XX", description = "What is wrong with the request")))]
+#[utoipa::path(post, path = "/v1/rerank", tag = "openai", operation_id = "rerank", request_body = RerankSpec,
+    responses((status = 200, description = "Places of the documents and their scores, best first", body = Ranking), Failure))]
 pub(crate) async fn create(
     State(state): State<ServerState>,
     body: std::result::Result<Body<RerankSpec>, Refusal>,
-) -> Result<Json<Value>> {
+) -> Result<Json<Ranking>> {
     let Body(spec) = body?;
     if spec.top_n == Some(0) {
         return Err(Refusal::invalid("top_n", "must be at least 1").into());
@@ -60,21 +60,49 @@ pub(crate) async fn create(
     };
     embed::Task::Rerank(ask.clone()).validate()?;
     let ranked = state.app.inference().rerank(&spec.model, ask, None).await?;
-    let tokens: u64 = ranked.result.tokens.iter().map(|n| u64::from(*n)).sum();
     let order = best(&ranked.result.scores, spec.top_n);
-    let results = order.into_iter().map(|(index, score)| {
-        let mut result = json!({ "index": index, "relevance_score": score });
-        if let Some(text) = shown.as_ref().and_then(|all| all.get(index)) {
-            result["document"] = json!({ "text": text });
-        }
-        result
+    let text = |index: usize| {
+        let text = shown.as_ref()?.get(index)?.clone();
+        Some(RankedText { text })
+    };
+    let results = order.into_iter().map(|(index, relevance_score)| Ranked {
+        index,
+        relevance_score,
+        document: text(index),
     });
-    Ok(Json(json!({
-        "model": ranked.model,
-        "object": "list",
-        "results": results.collect::<Vec<Value>>(),
-        "usage": { "prompt_tokens": tokens, "total_tokens": tokens },
-    })))
+    Ok(Json(Ranking {
+        model: ranked.model,
+        object: "list",
+        results: results.collect(),
+        usage: ReadUsage::of(&ranked.result.tokens),
+    }))
+}
+
+/// Documents in the order of their use.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Ranking {
+    model: String,
+    object: &'static str,
+    results: Vec<Ranked>,
+    usage: ReadUsage,
+}
+
+/// One of them.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Ranked {
+    /// Its place in the request.
+    index: usize,
+    /// 0 to 1.
+    relevance_score: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    document: Option<RankedText>,
+}
+
+/// Its text, when that was asked for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RankedText {
+    text: String,
 }
 
 /// Places and scores, best first, equals in the order of the documents. The scores go through the sigmoid, so that they are between 0

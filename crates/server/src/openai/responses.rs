@@ -3,6 +3,7 @@
 mod input;
 mod items;
 mod request;
+mod shape;
 
 use axum::Json;
 use axum::extract::State;
@@ -10,17 +11,20 @@ use axum::response::IntoResponse;
 
 use self::items::Items;
 use self::request::ResponsesRequest;
-use super::error::Result;
+use self::shape::ResponseShape;
+use super::error::{Failure, Result};
 use crate::answer::{self, Answers};
 use crate::body::Body;
 use crate::caching::Caching;
+use crate::description::SentEvent;
 use crate::refusal::Refusal;
 use crate::sse;
 use crate::state::ServerState;
 
 /// Answers a list of items, at once or piece by piece.
-#[utoipa::path(post, path = "/v1/responses", tag = "openai", request_body = ResponsesRequest,
-    responses((status = 200, description = "The response, or a stream of its events"), (status = "4XX", description = "What is wrong with the request"), (status = "5XX", description = "Why it cannot be answered")))]
+#[utoipa::path(post, path = "/v1/responses", tag = "openai", operation_id = "openai_response", request_body = ResponsesRequest,
+    responses((status = 200, description = "The response, or a stream of its events",
+        content((ResponseShape = "application/json"), (SentEvent = "text/event-stream"))), Failure))]
 pub(crate) async fn create(
     State(state): State<ServerState>,
     caching: Caching,

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::request::View;
 use crate::answer::Wire;
-use crate::openai::error;
+use crate::failure::Dialect;
+use crate::openai::error::OpenAi;
 use crate::openai::output::{self, Usage};
 use crate::refusal::Refusal;
 use crate::sse;
@@ -79,7 +80,7 @@ impl Wire for Chunks {
                 let mut chunk = self.delta(index, json!({ "content": text }));
                 if self.view.logprobs {
                     let shape = output::chat_logprobs(&logprobs, true);
-                    chunk["choices"][0]["logprobs"] = shape;
+                    chunk["choices"][0]["logprobs"] = json!(shape);
                 }
                 chunk
             }
@@ -102,7 +103,7 @@ impl Wire for Chunks {
                 self.usage.add(&summary, index > 0);
                 let mut chunk = self.delta(index, json!({}));
                 chunk["choices"][0]["finish_reason"] = output::finish_reason(summary.reason).into();
-                chunk["timings"] = output::timings(&summary);
+                chunk["timings"] = json!(output::timings(&summary));
                 chunk
             }
             _ => return,
@@ -111,14 +112,14 @@ impl Wire for Chunks {
     }
 
     fn failed(&mut self, refusal: &Refusal, out: &mut Vec<Frame>) {
-        out.push(sse::data(&error::body(refusal)));
+        out.push(sse::data(&OpenAi::body(refusal)));
         out.push(sse::done());
     }
 
     fn close(&mut self, out: &mut Vec<Frame>) {
         if self.view.usage_at_end {
             let mut chunk = self.chunk(json!([]));
-            chunk["usage"] = self.usage.shape();
+            chunk["usage"] = json!(self.usage.shape());
             out.push(sse::data(&chunk));
         }
         out.push(sse::done());

@@ -8,8 +8,12 @@ use hearth_app::engine::{Event, FinishReason, Summary, TokenLogprob};
 use serde_json::{Value, json};
 
 use super::request::Head;
+use super::shape::{
+    CallItem, Incomplete, InputDetails, MessageItem, OutputItem, OutputPart, ReasoningItem,
+    ResponseError, ResponseShape, ResponseUsage,
+};
 use crate::answer::Wire;
-use crate::openai::output;
+use crate::openai::output::{self, TokenShape};
 use crate::refusal::Refusal;
 use crate::sse;
 
@@ -26,14 +30,14 @@ struct Open {
     kind: Kind,
     id: String,
     text: String,
-    logprobs: Vec<Value>,
+    logprobs: Vec<TokenShape>,
 }
 
 /// Makes items of events.
 pub(super) struct Items {
     head: Head,
     sequence: u64,
-    done: Vec<Value>,
+    done: Vec<OutputItem>,
     open: Option<Open>,
     summary: Option<Summary>,
 }
@@ -76,27 +80,29 @@ impl Items {
     }
 
     /// The response as it is now.
-    pub(super) fn response(&self) -> Value {
-        let status = match &self.summary {
-            None => "in_progress",
-            Some(summary) if summary.reason == FinishReason::Length => "incomplete",
-            Some(_) => "completed",
-        };
-        let mut response = json!(self.head);
-        response["object"] = "response".into();
-        response["status"] = status.into();
-        response["output"] = self.done.clone().into();
-        response["error"] = Value::Null;
-        response["incomplete_details"] = if status == "incomplete" {
-            json!({ "reason": "max_output_tokens" })
-        } else {
-            Value::Null
-        };
-        response["previous_response_id"] = Value::Null;
-        response["store"] = false.into();
-        response["truncation"] = "disabled".into();
-        response["usage"] = self.summary.as_ref().map(usage).into();
-        response
+    pub(super) fn response(&self) -> ResponseShape {
+        let incomplete = self
+            .summary
+            .as_ref()
+            .is_some_and(|summary| summary.reason == FinishReason::Length);
+        ResponseShape {
+            head: self.head.clone(),
+            object: "response",
+            status: match self.summary {
+                None => "in_progress",
+                Some(_) if incomplete => "incomplete",
+                Some(_) => "completed",
+            },
+            output: self.done.clone(),
+            error: None,
+            incomplete_details: incomplete.then_some(Incomplete {
+                reason: "max_output_tokens",
+            }),
+            previous_response_id: None,
+            store: false,
+            truncation: "disabled",
+            usage: self.summary.as_ref().map(usage),
+        }
     }
 
     fn send(&mut self, name: &str, mut value: Value, out: &mut Vec<Frame>) {
@@ -138,7 +144,7 @@ impl Items {
 
     fn text(&mut self, text: &str, logprobs: &[TokenLogprob], out: &mut Vec<Frame>) {
         let odds = output::chat_logprobs(logprobs, self.head.logprobs);
-        let odds = odds["content"].as_array().cloned().unwrap_or_default();
+        let odds = odds.map_or_else(Vec::new, |odds| odds.content);
         let Some(open) = &mut self.open else { return };
         open.text.push_str(text);
         open.logprobs.extend(odds.iter().cloned());
@@ -200,60 +206,65 @@ impl Items {
 }
 
 impl Open {
-    fn part(&self) -> Option<Value> {
-        match self.kind {
-            Kind::Text => Some(json!({
-                "type": "output_text",
-                "text": self.text,
-                "annotations": [],
-                "logprobs": self.logprobs,
-            })),
-            Kind::Reasoning => Some(json!({ "type": "reasoning_text", "text": self.text })),
-            Kind::Call { .. } => None,
-        }
+    fn part(&self) -> Option<OutputPart> {
+        let is_text = match self.kind {
+            Kind::Text => true,
+            Kind::Reasoning => false,
+            Kind::Call { .. } => return None,
+        };
+        Some(OutputPart {
+            kind: if is_text {
+                "output_text"
+            } else {
+                "reasoning_text"
+            },
+            text: self.text.clone(),
+            annotations: is_text.then(Vec::new),
+            logprobs: is_text.then(|| self.logprobs.clone()),
+        })
     }
 
     /// An item that has just begun holds no part yet: the part has an event of its own.
-    fn item(&self, status: &str) -> Value {
-        let parts: Vec<Value> = self
-            .part()
-            .filter(|_| status == "completed")
-            .into_iter()
-            .collect();
+    fn item(&self, status: &'static str) -> OutputItem {
+        let id = self.id.clone();
+        let content = self.part().filter(|_| status == "completed");
+        let content = content.into_iter().collect();
         match &self.kind {
-            Kind::Text => json!({
-                "id": self.id,
-                "type": "message",
-                "status": status,
-                "role": "assistant",
-                "content": parts,
+            Kind::Text => OutputItem::Message(MessageItem {
+                id,
+                kind: "message",
+                status,
+                role: "assistant",
+                content,
             }),
-            Kind::Reasoning => json!({
-                "id": self.id,
-                "type": "reasoning",
-                "status": status,
-                "summary": [],
-                "content": parts,
+            Kind::Reasoning => OutputItem::Reasoning(ReasoningItem {
+                id,
+                kind: "reasoning",
+                status,
+                summary: Vec::new(),
+                content,
             }),
-            Kind::Call { call_id, name } => json!({
-                "id": self.id,
-                "type": "function_call",
-                "status": status,
-                "call_id": call_id,
-                "name": name,
-                "arguments": self.text,
+            Kind::Call { call_id, name } => OutputItem::Call(CallItem {
+                id,
+                kind: "function_call",
+                status,
+                call_id: call_id.clone(),
+                name: name.clone(),
+                arguments: self.text.clone(),
             }),
         }
     }
 }
 
-fn usage(summary: &Summary) -> Value {
-    json!({
-        "input_tokens": summary.prompt_tokens,
-        "input_tokens_details": { "cached_tokens": summary.cached_tokens },
-        "output_tokens": summary.tokens,
-        "total_tokens": summary.prompt_tokens + summary.tokens,
-    })
+fn usage(summary: &Summary) -> ResponseUsage {
+    ResponseUsage {
+        input_tokens: summary.prompt_tokens,
+        input_tokens_details: InputDetails {
+            cached_tokens: summary.cached_tokens,
+        },
+        output_tokens: summary.tokens,
+        total_tokens: summary.prompt_tokens + summary.tokens,
+    }
 }
 
 impl Wire for Items {
@@ -272,17 +283,17 @@ impl Wire for Items {
 
     fn failed(&mut self, refusal: &Refusal, out: &mut Vec<Frame>) {
         let mut response = self.response();
-        response["status"] = "failed".into();
-        response["error"] = json!({ "code": refusal.code, "message": refusal.text() });
+        response.status = "failed";
+        response.error = Some(ResponseError {
+            code: refusal.code,
+            message: refusal.text(),
+        });
         self.send("response.failed", json!({ "response": response }), out);
     }
 
     fn close(&mut self, out: &mut Vec<Frame>) {
         let response = self.response();
-        let name = format!(
-            "response.{}",
-            response["status"].as_str().unwrap_or_default()
-        );
+        let name = format!("response.{}", response.status);
         self.send(&name, json!({ "response": response }), out);
     }
 }
@@ -330,7 +341,7 @@ mod tests {
         }
         // Begun, part begun, two pieces, text, part and item ended: twice.
         assert_eq!((out.len(), items.sequence), (14, 14));
-        let response = items.response();
+        let response = json!(items.response());
         assert_eq!(response["status"], "completed");
         let output = &response["output"];
         assert_eq!(output[0]["type"], "reasoning");

@@ -107,8 +107,9 @@ pub(crate) struct ReasoningSpec {
 }
 
 /// What a response repeats of its request.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Head {
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = openai::ResponseHead)]
+pub(crate) struct Head {
     pub(super) id: String,
     pub(super) created_at: u64,
     pub(super) model: String,
@@ -124,6 +125,7 @@ pub(super) struct Head {
     top_p: f64,
     top_logprobs: u8,
     #[serde(skip)]
+    #[schema(ignore)]
     pub(super) logprobs: bool,
 }
 
