@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 
 use super::*;
 
+mod admission;
 mod slow;
 mod wire;
 
