@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use super::*;
 
 mod admission;
+mod hangup;
 mod slow;
 mod wire;
 
