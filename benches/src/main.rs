@@ -1,9 +1,9 @@
 //! What the child process, the protocol and the scheduler cost: the starter model through the engine against a bare loop over
-//! llama-cpp-2 with the same file, threads, batch and prompt.
+//! llama-cpp-2 with the same file, threads, batch and prompt. And what the server costs, with an engine that computes nothing.
 //!
 //! Both models are loaded at once and take turns, so that whatever else the machine does hits both. Prints a table on standard
 //! error and JSON on standard output. Speed is a ratio in one run and never a test.
-//! `hearth-benches [ROUNDS] [start|stream|together|prefix|join|cancel|reopen|embed|fuzz|soak ...]`; without a section all but
+//! `hearth-benches [ROUNDS] [start|stream|together|prefix|join|cancel|reopen|embed|server|fuzz|soak ...]`; without a section all but
 //! `fuzz` and `soak`, which take ten minutes each; `fuzz` takes ROUNDS as its seed.
 #![allow(
     clippy::print_stdout,
@@ -19,6 +19,7 @@ mod embed;
 mod fuzz;
 mod report;
 mod scenarios;
+mod server;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -57,6 +58,9 @@ fn main() -> ExitCode {
     if let Some(code) = hearth_engine::worker::run_if_asked() {
         return code;
     }
+    if let Some(code) = server::process::run_if_asked() {
+        return code;
+    }
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     let rounds = match arguments.first().and_then(|n| n.parse().ok()) {
         Some(rounds) => {
@@ -65,17 +69,30 @@ fn main() -> ExitCode {
         }
         None => 7,
     };
-    let wanted = |section: &str| arguments.is_empty() || arguments.iter().any(|a| a == section);
     let model = starter();
+    let mut report = Report::default();
+    // Loading a model takes a while: not for the server alone.
+    if arguments.is_empty() || arguments.iter().any(|section| section != "server") {
+        with_models(&mut report, &model, rounds, &arguments);
+    }
+    if arguments.is_empty() || arguments.iter().any(|section| section == "server") {
+        server::measure(&mut report, &model, rounds);
+    }
+    report.finish();
+    ExitCode::SUCCESS
+}
+
+/// All sections that need a model.
+fn with_models(report: &mut Report, model: &Path, rounds: usize, sections: &[String]) {
+    let wanted = |section: &str| sections.is_empty() || sections.iter().any(|s| s == section);
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
         .unwrap();
-    let mut report = Report::default();
     if wanted("start") {
-        let first_token_ms = runtime.block_on(child::first_token_ms(&model, threads));
+        let first_token_ms = runtime.block_on(child::first_token_ms(model, threads));
         report.note(
             "load and first token of a short prompt",
             "ms",
@@ -84,32 +101,23 @@ fn main() -> ExitCode {
     }
     let child = runtime.block_on(Child::start(LoadSpec {
         slots: 8,
-        ..child::spec(&model, threads)
+        ..child::spec(model, threads)
     }));
-    bare::with_model(&model, threads, |bare| {
+    bare::with_model(model, threads, |bare| {
         if wanted("stream") {
-            one_stream(&mut report, bare, &child, &runtime, rounds);
+            one_stream(report, bare, &child, &runtime, rounds);
         }
         if wanted("together") {
             for streams in [4, 8] {
-                runtime.block_on(scenarios::together(
-                    &mut report,
-                    bare,
-                    &child,
-                    streams,
-                    rounds,
-                ));
+                runtime.block_on(scenarios::together(report, bare, &child, streams, rounds));
             }
         }
     });
-    let meet = meetings(&mut report, &child, &model, threads, rounds, &arguments);
-    runtime.block_on(meet);
+    runtime.block_on(meetings(report, &child, model, threads, rounds, sections));
     drop(child);
     if wanted("embed") {
-        embed::vectors(&mut report, &runtime, threads, rounds);
+        embed::vectors(report, &runtime, threads, rounds);
     }
-    report.finish();
-    ExitCode::SUCCESS
 }
 
 /// What happens when requests meet.

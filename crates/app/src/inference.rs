@@ -11,7 +11,7 @@ mod states;
 mod tokens;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hearth_engine::{Cancel, Generation, Limits, LoadSpec, Priority, Purpose, Request, State};
@@ -389,25 +389,27 @@ impl Inference {
     }
 }
 
-/// The generation keeps its place until nobody holds it any more, and is stopped when it runs too long.
+/// The generation keeps its place until nobody holds it any more, or until it ran too long and was stopped.
 fn limited(generation: Generation, permit: Permit, timeout: Duration) -> Generation {
     let Generation { events, cancel } = generation;
-    let cancel = Arc::new(cancel);
-    let weak = Arc::downgrade(&cancel);
+    let held = Arc::new((cancel, Mutex::new(Some(permit))));
+    let weak = Arc::downgrade(&held);
     let late = tokio::spawn(async move {
         tokio::time::sleep(timeout).await;
-        if let Some(cancel) = weak.upgrade() {
+        if let Some(held) = weak.upgrade() {
             tracing::warn!("a request ran longer than the limit and was stopped");
-            cancel.cancel();
+            held.0.cancel();
+            // Whoever does not take the rest must not keep others waiting.
+            drop(held.1.lock().map(|mut permit| permit.take()));
         }
     });
     let late = AbortOnDrop(late.abort_handle());
     Generation {
         events,
         cancel: Cancel::new(move || {
-            // Named, so that the closure owns them.
-            let _ = (&permit, &late);
-            cancel.cancel();
+            // Named, so that the closure owns it.
+            let _ = &late;
+            held.0.cancel();
         }),
     }
 }
@@ -533,7 +535,10 @@ mod tests {
         let (_generation, stops) = generation(&admission, Duration::from_secs(60)).await;
         tokio::time::sleep(Duration::from_secs(59)).await;
         assert_eq!(stops.load(Ordering::Relaxed), 0);
+        assert_eq!(admission.counts(), (1, 0));
         tokio::time::sleep(Duration::from_secs(2)).await;
         assert_eq!(stops.load(Ordering::Relaxed), 1);
+        // Although nobody has let go of it.
+        assert_eq!(admission.counts(), (0, 0));
     }
 }

@@ -4,17 +4,19 @@
 //! When the client goes away the handler or the body is dropped, with it the generation, and with that the work is cancelled. It
 //! must not know a dialect.
 
+mod flow;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::{Stream, stream};
 use hearth_app::Error;
 use hearth_app::engine::{
     self, Event, Generation, Priority, Request, Summary, TokenLogprob, ToolCall,
 };
 use hearth_app::inference::KeepAlive;
 
+pub(crate) use self::flow::{Wire, frames};
 use crate::metrics::{Labels, Metrics};
 use crate::refusal::Refusal;
 use crate::state::ServerState;
@@ -195,6 +197,12 @@ impl Answers {
         }
     }
 
+    /// How many events of the current answer were made and not asked for yet.
+    fn ahead(&self) -> usize {
+        let generation = self.current.generation.as_ref();
+        generation.map_or(0, |generation| generation.events.len())
+    }
+
     /// Waits for the end of all.
     pub(crate) async fn wholes(self) -> Result<Vec<Whole>, Refusal> {
         let mut wholes = vec![self.current.whole().await?];
@@ -271,74 +279,6 @@ impl Answer {
     }
 }
 
-/// How a dialect says an answer piece by piece. Pure: events in, frames out.
-pub(crate) trait Wire: Send + 'static {
-    /// What is sent at a time: an event of the stream, or a line.
-    type Frame: Send + 'static;
-
-    /// Before anything else.
-    fn open(&mut self, out: &mut Vec<Self::Frame>);
-
-    /// An event of the answer at `index`; [`Event::Failed`] never comes.
-    fn event(&mut self, index: usize, event: Event, out: &mut Vec<Self::Frame>);
-
-    /// One of the answers broke off; nothing follows.
-    fn failed(&mut self, refusal: &Refusal, out: &mut Vec<Self::Frame>);
-
-    /// After all answers have ended well.
-    fn close(&mut self, out: &mut Vec<Self::Frame>);
-}
-
-/// The frames of some answers as they come. Dropping the stream cancels them.
-pub(crate) fn frames<W: Wire>(
-    answers: Answers,
-    mut wire: W,
-) -> impl Stream<Item = W::Frame> + Send + 'static {
-    let mut first = Vec::new();
-    wire.open(&mut first);
-    let flow = Flow {
-        answers,
-        wire,
-        ready: first.into(),
-        ended: false,
-    };
-    stream::unfold(flow, Flow::step)
-}
-
-struct Flow<W: Wire> {
-    answers: Answers,
-    wire: W,
-    /// Made and not yet taken.
-    ready: VecDeque<W::Frame>,
-    ended: bool,
-}
-
-impl<W: Wire> Flow<W> {
-    async fn step(mut self) -> Option<(W::Frame, Self)> {
-        loop {
-            if let Some(frame) = self.ready.pop_front() {
-                return Some((frame, self));
-            }
-            if self.ended {
-                return None;
-            }
-            let mut out = Vec::new();
-            match self.answers.next().await {
-                Some((index, Ok(event))) => self.wire.event(index, event, &mut out),
-                Some((_, Err(refusal))) => {
-                    self.wire.failed(&refusal, &mut out);
-                    self.ended = true;
-                }
-                None => {
-                    self.wire.close(&mut out);
-                    self.ended = true;
-                }
-            }
-            self.ready.extend(out);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use futures_util::StreamExt;
@@ -365,26 +305,24 @@ mod tests {
     struct Plain;
 
     impl Wire for Plain {
-        type Frame = String;
-
         fn open(&mut self, out: &mut Vec<String>) {
-            out.push("open".into());
+            out.push("open\n".into());
         }
 
         fn event(&mut self, index: usize, event: Event, out: &mut Vec<String>) {
             match event {
-                Event::Text { text, .. } => out.push(format!("{index}:{text}")),
-                Event::Finished(_) => out.push(format!("{index}.")),
+                Event::Text { text, .. } => out.push(format!("{index}:{text}\n")),
+                Event::Finished(_) => out.push(format!("{index}.\n")),
                 _ => {}
             }
         }
 
         fn failed(&mut self, refusal: &Refusal, out: &mut Vec<String>) {
-            out.push(format!("failed {}", refusal.status));
+            out.push(format!("failed {}\n", refusal.status));
         }
 
         fn close(&mut self, out: &mut Vec<String>) {
-            out.push("close".into());
+            out.push("close\n".into());
         }
     }
 
@@ -393,7 +331,9 @@ mod tests {
         let state = ServerState::new(server.app.clone());
         let asks = copies(&ask(text), count);
         let answers = Answers::begin(&state, asks).await.unwrap();
-        frames(answers, Plain).collect().await
+        let pieces: Vec<_> = frames(answers, Plain).collect().await;
+        let text = String::from_utf8(pieces.concat()).unwrap();
+        text.lines().map(str::to_owned).collect()
     }
 
     #[tokio::test]

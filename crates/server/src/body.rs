@@ -8,6 +8,7 @@ use axum::body::to_bytes;
 use axum::extract::{FromRequest, MatchedPath, Request};
 use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
+use tower_http::timeout::TimeoutError;
 
 use crate::refusal::Refusal;
 use crate::state::ServerState;
@@ -21,10 +22,12 @@ impl<T: DeserializeOwned> FromRequest<ServerState> for Body<T> {
 
     async fn from_request(request: Request, state: &ServerState) -> Result<Self, Refusal> {
         let route = request.extensions().get::<MatchedPath>().cloned();
-        let limit = state.body_limit_bytes;
-        let bytes = to_bytes(request.into_body(), limit)
+        let limits = &state.limits;
+        let read = to_bytes(request.into_body(), limits.body_bytes);
+        let bytes = tokio::time::timeout(limits.body, read)
             .await
-            .map_err(|error| unread(&error, limit))?;
+            .map_err(|_| too_slow())?
+            .map_err(|error| unread(&error, limits.body_bytes))?;
         let (value, ignored) = parse(&bytes)?;
         if !ignored.is_empty() {
             let route = route.as_ref().map_or("", MatchedPath::as_str);
@@ -99,12 +102,21 @@ fn no_json(error: &serde_json::Error) -> Refusal {
     Refusal::new(StatusCode::BAD_REQUEST, "invalid_json", message)
 }
 
+fn too_slow() -> Refusal {
+    let message = "The request's body did not come in time.";
+    let status = StatusCode::REQUEST_TIMEOUT;
+    Refusal::new(status, "body_too_slow", message).hint("Send it whole and at once.")
+}
+
 fn unread(error: &axum::Error, limit: usize) -> Refusal {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(error) = cause {
         if error.is::<http_body_util::LengthLimitError>() {
             let message = format!("The request's body is larger than {limit} bytes.");
             return Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message);
+        }
+        if error.is::<TimeoutError>() {
+            return too_slow();
         }
         cause = error.source();
     }

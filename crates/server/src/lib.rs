@@ -11,6 +11,7 @@ mod failure;
 mod gate;
 mod insight;
 mod lenient;
+mod limits;
 mod listen;
 mod lm_studio;
 mod loaded;
@@ -28,30 +29,27 @@ mod tokens;
 mod traffic;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::middleware;
 use hearth_app::App;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
+use self::limits::Limits;
 pub use self::listen::{Follow, Running, Server};
 pub use self::state::ServerState;
-
-/// How long the next piece of a request's body may take.
-const BODY_LIMIT: Duration = Duration::from_secs(30);
 
 /// All routes behind the gate for programs on this machine, without keys. `port` is where the caller listens; the gate accepts no
 /// other.
 pub fn router(app: Arc<App>, port: u16) -> Router {
-    router_behind(app, gate::Gate::new(port))
+    router_behind(app, gate::Gate::new(port), Limits::default())
 }
 
 /// All routes behind this gate, and the log before it.
-fn router_behind(app: Arc<App>, gate: gate::Gate) -> Router {
-    routes::routes(ServerState::new(Arc::clone(&app)))
+fn router_behind(app: Arc<App>, gate: gate::Gate, limits: Limits) -> Router {
+    routes::routes(ServerState::with(Arc::clone(&app), limits))
         .merge(loaded::routes(Arc::clone(&app)))
-        .layer(RequestBodyTimeoutLayer::new(BODY_LIMIT))
+        .layer(RequestBodyTimeoutLayer::new(limits.body_piece))
         .layer(middleware::from_fn_with_state(gate, gate::check))
         .layer(middleware::from_fn_with_state(app, traffic::log))
 }

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::follow::Follow;
 use crate::gate::{Gate, Rules, is_private};
+use crate::limits::Limits;
 
 /// Starts a server.
 pub struct Server;
@@ -41,13 +42,17 @@ impl Server {
     /// When no port is free, when the local network is to be answered without an API key, and when keys are asked for but cannot be
     /// read: a server with keys stays closed without them.
     pub async fn start(app: Arc<App>, config: &ServerConfig) -> Result<Running> {
+        Self::start_with(app, config, Limits::default()).await
+    }
+
+    async fn start_with(app: Arc<App>, config: &ServerConfig, limits: Limits) -> Result<Running> {
         let rules = rules(&app, config).await?;
         let main = bind::first_free(config.port, config.lan).await?;
         let mut notices: Vec<String> = main.notice.into_iter().collect();
         let mut listeners = main.listeners;
         let mut extra_port = config.extra_port.filter(|port| *port != main.port);
         if let Some(port) = extra_port {
-            if let Ok(more) = bind::exactly(port, config.lan).await {
+            if let Ok(more) = bind::exactly(port, config.lan) {
                 listeners.extend(more);
             } else {
                 notices.push(holder::taken(port).await);
@@ -64,8 +69,8 @@ impl Server {
         });
         let status = status(&listeners, main.port, extra_port, config.lan, &notices);
         let stop = CancellationToken::new();
-        let router = crate::router_behind(Arc::clone(&app), gate.clone());
-        let tasks = connections::serve_all(listeners, &router, &stop);
+        let router = crate::router_behind(Arc::clone(&app), gate.clone(), limits);
+        let tasks = connections::serve_all(listeners, &router, limits, &stop);
         if let Err(error) = file::write(&app, main.port).await {
             tracing::warn!(%error, "the command will not find the server");
         }

@@ -4,25 +4,28 @@ use std::sync::Arc;
 
 use hearth_app::App;
 
+use crate::limits::Limits;
 use crate::metrics::Metrics;
-
-/// Largest body of a request in bytes, unless the settings say otherwise: pictures come inside the JSON.
-const BODY_LIMIT_BYTES: usize = 32 << 20;
 
 /// What every handler can reach. A clone refers to the same.
 #[derive(Clone)]
 pub struct ServerState {
     pub(crate) app: Arc<App>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) body_limit_bytes: usize,
+    pub(crate) limits: Limits,
 }
 
 impl ServerState {
+    /// With the limits that hold for strangers.
     pub fn new(app: Arc<App>) -> Self {
+        Self::with(app, Limits::default())
+    }
+
+    pub(crate) fn with(app: Arc<App>, limits: Limits) -> Self {
         Self {
             app,
             metrics: Arc::default(),
-            body_limit_bytes: BODY_LIMIT_BYTES,
+            limits,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What the tests of this crate share: a server on the fake engine, asked without a socket.
 
+mod held;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,6 +15,8 @@ use hearth_app::{App, Options};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
+
+pub(crate) use self::held::{Held, HeldEngines};
 
 /// A server with the starter model and the embedder, on the fake engine. Ends with it.
 pub(crate) struct TestServer {

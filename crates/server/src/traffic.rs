@@ -1,15 +1,17 @@
 //! The log of requests that the user sees: what came, what became of it, how long it took. Nothing of what was asked or answered.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use axum::body::Body;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use hearth_app::App;
 use hearth_app::server::RequestEntry;
-use http_body_util::BodyExt;
+use hyper::body::{Frame, SizeHint};
 
 /// Longest path in the log, in characters.
 const MAX_PATH: usize = 200;
@@ -42,13 +44,34 @@ pub(crate) async fn log(State(app): State<Arc<App>>, request: Request, next: Nex
         start,
         entry: Some(entry),
     };
-    response.map(|body| {
-        // Dropped with the body: after its last byte, or when the client is gone.
-        Body::new(body.map_frame(move |frame| {
-            let _ = &end;
-            frame
-        }))
-    })
+    response.map(|body| Body::new(Seen { body, _end: end }))
+}
+
+/// A body whose end is logged: it is dropped after its last byte, or when the client is gone. Its length stays known, so that a
+/// short answer is sent in one piece.
+struct Seen {
+    body: Body,
+    _end: OnEnd,
+}
+
+impl HttpBody for Seen {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 struct OnEnd {

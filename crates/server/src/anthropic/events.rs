@@ -1,6 +1,5 @@
 //! An answer in this dialect: as a stream of named events, or as one message. Pure; the figures come with the last event.
 
-use axum::response::sse::Event as Frame;
 use hearth_app::engine::{Event, FinishReason, Summary};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -228,26 +227,24 @@ impl Events {
 }
 
 /// Each event is named as its type.
-fn framed(value: &Value) -> Frame {
+fn framed(value: &Value) -> String {
     sse::named(value["type"].as_str().unwrap_or_default(), value)
 }
 
 impl Wire for Events {
-    type Frame = Frame;
-
-    fn open(&mut self, out: &mut Vec<Frame>) {
+    fn open(&mut self, out: &mut Vec<String>) {
         out.extend(self.begin().iter().map(framed));
     }
 
-    fn event(&mut self, _: usize, event: Event, out: &mut Vec<Frame>) {
+    fn event(&mut self, _: usize, event: Event, out: &mut Vec<String>) {
         out.extend(self.take(event).iter().map(framed));
     }
 
-    fn failed(&mut self, refusal: &Refusal, out: &mut Vec<Frame>) {
+    fn failed(&mut self, refusal: &Refusal, out: &mut Vec<String>) {
         out.push(sse::named("error", &Anthropic::body(refusal)));
     }
 
-    fn close(&mut self, _: &mut Vec<Frame>) {}
+    fn close(&mut self, _: &mut Vec<String>) {}
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
-//! Connections: how many, how long a head may take, and how they end. A slow or silent client costs one place and little memory.
+//! Connections: how many, how long a client may say or take nothing, and how they end. A slow or silent client costs one place and
+//! little memory.
 
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,18 +15,16 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::GRACE;
 use crate::gate::Connection;
+use crate::limits::Limits;
 
-/// Connections at the same time; more wait in the system's queue.
-const MAX_CONNECTIONS: usize = 1024;
-/// How long a client may take to send the head of a request, and may be silent between two.
-const HEAD_LIMIT: Duration = Duration::from_secs(30);
 /// The most that is read ahead or waits to be written for one connection, in bytes; also the longest head.
 const BUFFER_BYTES: usize = 64 * 1024;
 /// After a failed accept (no file descriptors left) nothing gets better at once.
@@ -34,42 +34,38 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(super) fn serve_all(
     listeners: Vec<TcpListener>,
     router: &Router,
+    limits: Limits,
     stop: &CancellationToken,
 ) -> Vec<JoinHandle<()>> {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let places = Arc::new(Semaphore::new(limits.connections));
     let serve = |listener| {
-        tokio::spawn(accept_all(
-            listener,
-            router.clone(),
-            stop.clone(),
-            places.clone(),
-        ))
+        let door = Door {
+            router: router.clone(),
+            limits,
+            stop: stop.clone(),
+        };
+        tokio::spawn(accept_all(listener, door, places.clone()))
     };
     listeners.into_iter().map(serve).collect()
 }
 
-async fn accept_all(
-    listener: TcpListener,
+/// What every connection is given.
+#[derive(Clone)]
+struct Door {
     router: Router,
+    limits: Limits,
     stop: CancellationToken,
-    places: Arc<Semaphore>,
-) {
+}
+
+async fn accept_all(listener: TcpListener, door: Door, places: Arc<Semaphore>) {
     let mut open = JoinSet::new();
-    loop {
-        let place = tokio::select! {
-            () = stop.cancelled() => break,
-            place = places.clone().acquire_owned() => place,
-        };
-        let accepted = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
+    while let Some(accepted) = next(&listener, &door.stop, &places).await {
         while open.try_join_next().is_some() {}
         match accepted {
-            Ok((stream, peer)) => {
-                let (router, stop) = (router.clone(), stop.clone());
+            Ok((stream, peer, place)) => {
+                let door = door.clone();
                 open.spawn(async move {
-                    serve(stream, peer, router, stop).await;
+                    serve(stream, peer, door).await;
                     drop(place);
                 });
             }
@@ -86,22 +82,48 @@ async fn accept_all(
     }
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) {
+/// The next connection and its place; `None` when the server stops. The place is looked for last, because a listener to which
+/// nobody comes must not hold one.
+async fn next(
+    listener: &TcpListener,
+    stop: &CancellationToken,
+    places: &Arc<Semaphore>,
+) -> Option<io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)>> {
+    let accept = async {
+        let (stream, peer) = listener.accept().await?;
+        let place = places.clone().acquire_owned().await;
+        Ok((stream, peer, place.map_err(io::Error::other)?))
+    };
+    tokio::select! {
+        () = stop.cancelled() => None,
+        accepted = accept => Some(accepted),
+    }
+}
+
+async fn serve(stream: TcpStream, peer: SocketAddr, door: Door) {
     let Ok(local) = stream.local_addr() else {
         return;
     };
     // Tokens are small and each is awaited.
     let _ = stream.set_nodelay(true);
     let connection = Connection { peer, local };
+    let Door {
+        router,
+        limits,
+        stop,
+    } = door;
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(connection);
         router.clone().oneshot(request.map(Body::new))
     });
+    // A client that takes nothing breaks the connection, with that the answer, and with that the work.
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(limits.write));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_LIMIT)
+        .header_read_timeout(limits.head)
         .max_buf_size(BUFFER_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Box::pin(stream)), service);
     let mut served = pin!(served);
     let ended = tokio::select! {
         ended = served.as_mut() => ended,

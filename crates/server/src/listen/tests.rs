@@ -11,6 +11,11 @@ use tokio::net::TcpStream;
 
 use super::*;
 
+mod admission;
+mod hangup;
+mod slow;
+mod wire;
+
 fn app_with(secrets: Arc<dyn Secrets>) -> (Arc<App>, tempfile::TempDir) {
     let home = tempfile::tempdir().unwrap();
     let app = App::open(Options {

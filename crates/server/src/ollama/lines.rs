@@ -176,8 +176,6 @@ impl Lines {
 }
 
 impl Wire for Lines {
-    type Frame = String;
-
     fn open(&mut self, _: &mut Vec<String>) {}
 
     fn event(&mut self, _: usize, event: Event, out: &mut Vec<String>) {

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use axum::response::sse::Event as Frame;
 use hearth_app::engine::{Event, Request, TokenLogprob};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -312,11 +311,9 @@ impl Chunks {
 }
 
 impl Wire for Chunks {
-    type Frame = Frame;
+    fn open(&mut self, _: &mut Vec<String>) {}
 
-    fn open(&mut self, _: &mut Vec<Frame>) {}
-
-    fn event(&mut self, index: usize, event: Event, out: &mut Vec<Frame>) {
+    fn event(&mut self, index: usize, event: Event, out: &mut Vec<String>) {
         if self.open != Some(index) {
             self.open = Some(index);
             let prompt = self.view.prompt(index);
@@ -348,12 +345,12 @@ impl Wire for Chunks {
         }
     }
 
-    fn failed(&mut self, refusal: &Refusal, out: &mut Vec<Frame>) {
+    fn failed(&mut self, refusal: &Refusal, out: &mut Vec<String>) {
         out.push(sse::data(&OpenAi::body(refusal)));
         out.push(sse::done());
     }
 
-    fn close(&mut self, out: &mut Vec<Frame>) {
+    fn close(&mut self, out: &mut Vec<String>) {
         if self.view.usage_at_end {
             let mut chunk = self.chunk(json!([]));
             chunk["usage"] = json!(self.usage.shape());

@@ -1,6 +1,5 @@
 //! A chat answer piece by piece: `chat.completion.chunk` events, the usage at the end when asked for, then `[DONE]`.
 
-use axum::response::sse::Event as Frame;
 use hearth_app::engine::Event;
 use serde_json::{Value, json};
 
@@ -57,7 +56,7 @@ impl Chunks {
     }
 
     /// The role comes first and once, with each answer.
-    fn begin(&mut self, index: usize, out: &mut Vec<Frame>) {
+    fn begin(&mut self, index: usize, out: &mut Vec<String>) {
         if self.open != Some(index) {
             self.open = Some(index);
             let delta = json!({ "role": "assistant", "content": "" });
@@ -67,13 +66,11 @@ impl Chunks {
 }
 
 impl Wire for Chunks {
-    type Frame = Frame;
-
-    fn open(&mut self, out: &mut Vec<Frame>) {
+    fn open(&mut self, out: &mut Vec<String>) {
         self.begin(0, out);
     }
 
-    fn event(&mut self, index: usize, event: Event, out: &mut Vec<Frame>) {
+    fn event(&mut self, index: usize, event: Event, out: &mut Vec<String>) {
         self.begin(index, out);
         let chunk = match event {
             Event::Text { text, logprobs } => {
@@ -111,12 +108,12 @@ impl Wire for Chunks {
         out.push(sse::data(&chunk));
     }
 
-    fn failed(&mut self, refusal: &Refusal, out: &mut Vec<Frame>) {
+    fn failed(&mut self, refusal: &Refusal, out: &mut Vec<String>) {
         out.push(sse::data(&OpenAi::body(refusal)));
         out.push(sse::done());
     }
 
-    fn close(&mut self, out: &mut Vec<Frame>) {
+    fn close(&mut self, out: &mut Vec<String>) {
         if self.view.usage_at_end {
             let mut chunk = self.chunk(json!([]));
             chunk["usage"] = json!(self.usage.shape());

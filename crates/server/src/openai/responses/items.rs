@@ -3,7 +3,6 @@
 //!
 //! The same events make the streamed and the whole response. Nothing here knows the engine beyond its events.
 
-use axum::response::sse::Event as Frame;
 use hearth_app::engine::{Event, FinishReason, Summary, TokenLogprob};
 use serde_json::{Value, json};
 
@@ -54,7 +53,7 @@ impl Items {
     }
 
     /// Takes an event of the engine; `out` gets what a stream sends of it.
-    pub(super) fn take(&mut self, event: Event, out: &mut Vec<Frame>) {
+    pub(super) fn take(&mut self, event: Event, out: &mut Vec<String>) {
         match event {
             Event::Text { text, logprobs } => {
                 self.switch(&Kind::Text, out);
@@ -105,7 +104,7 @@ impl Items {
         }
     }
 
-    fn send(&mut self, name: &str, mut value: Value, out: &mut Vec<Frame>) {
+    fn send(&mut self, name: &str, mut value: Value, out: &mut Vec<String>) {
         value["type"] = name.into();
         value["sequence_number"] = self.sequence.into();
         self.sequence += 1;
@@ -113,14 +112,14 @@ impl Items {
     }
 
     /// Goes on with the open item when it is of this kind, else with a new one.
-    fn switch(&mut self, kind: &Kind, out: &mut Vec<Frame>) {
+    fn switch(&mut self, kind: &Kind, out: &mut Vec<String>) {
         if self.open.as_ref().is_none_or(|open| open.kind != *kind) {
             self.finish(out);
             self.begin(kind.clone(), out);
         }
     }
 
-    fn begin(&mut self, kind: Kind, out: &mut Vec<Frame>) {
+    fn begin(&mut self, kind: Kind, out: &mut Vec<String>) {
         let id = output::id(match kind {
             Kind::Text => "msg_",
             Kind::Reasoning => "rs_",
@@ -142,7 +141,7 @@ impl Items {
         self.open = Some(open);
     }
 
-    fn text(&mut self, text: &str, logprobs: &[TokenLogprob], out: &mut Vec<Frame>) {
+    fn text(&mut self, text: &str, logprobs: &[TokenLogprob], out: &mut Vec<String>) {
         let odds = output::chat_logprobs(logprobs, self.head.logprobs);
         let odds = odds.map_or_else(Vec::new, |odds| odds.content);
         let Some(open) = &mut self.open else { return };
@@ -158,7 +157,7 @@ impl Items {
         self.send("response.output_text.delta", event, out);
     }
 
-    fn fill(&mut self, name: &str, text: &str, in_part: bool, out: &mut Vec<Frame>) {
+    fn fill(&mut self, name: &str, text: &str, in_part: bool, out: &mut Vec<String>) {
         let Some(open) = &mut self.open else { return };
         open.text.push_str(text);
         let mut event =
@@ -169,7 +168,7 @@ impl Items {
         self.send(name, event, out);
     }
 
-    fn finish(&mut self, out: &mut Vec<Frame>) {
+    fn finish(&mut self, out: &mut Vec<String>) {
         let Some(open) = self.open.take() else { return };
         let place = json!({ "item_id": open.id, "output_index": self.done.len() });
         let with = |more: Value| {
@@ -268,20 +267,18 @@ fn usage(summary: &Summary) -> ResponseUsage {
 }
 
 impl Wire for Items {
-    type Frame = Frame;
-
-    fn open(&mut self, out: &mut Vec<Frame>) {
+    fn open(&mut self, out: &mut Vec<String>) {
         for name in ["response.created", "response.in_progress"] {
             let event = json!({ "response": self.response() });
             self.send(name, event, out);
         }
     }
 
-    fn event(&mut self, _: usize, event: Event, out: &mut Vec<Frame>) {
+    fn event(&mut self, _: usize, event: Event, out: &mut Vec<String>) {
         self.take(event, out);
     }
 
-    fn failed(&mut self, refusal: &Refusal, out: &mut Vec<Frame>) {
+    fn failed(&mut self, refusal: &Refusal, out: &mut Vec<String>) {
         let mut response = self.response();
         response.status = "failed";
         response.error = Some(ResponseError {
@@ -291,7 +288,7 @@ impl Wire for Items {
         self.send("response.failed", json!({ "response": response }), out);
     }
 
-    fn close(&mut self, out: &mut Vec<Frame>) {
+    fn close(&mut self, out: &mut Vec<String>) {
         let response = self.response();
         let name = format!("response.{}", response.status);
         self.send(&name, json!({ "response": response }), out);
