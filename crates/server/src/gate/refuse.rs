@@ -5,6 +5,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::traffic::Reason;
+
 /// A request that is not let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refused {
@@ -48,6 +50,7 @@ impl Refused {
             json!({ "error": { "message": message, "type": kind, "param": null, "code": code } })
         };
         let mut response = (self.status, Json(body)).into_response();
+        response.extensions_mut().insert(Reason(self.reason));
         let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

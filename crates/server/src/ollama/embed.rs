@@ -17,6 +17,7 @@ use crate::caching::Caching;
 use crate::openai::embeddings::shorten;
 use crate::refusal::Refusal;
 use crate::state::ServerState;
+use crate::traffic::Trace;
 
 /// The answer. A type and not a value, so that numbers are written as short as they are.
 #[derive(Serialize)]
@@ -110,6 +111,8 @@ async fn compute(
     let encoded = inference
         .embed(model, request, keep_alive, caching.0)
         .await?;
+    let tokens = encoded.result.tokens.iter().map(|n| u64::from(*n)).sum();
+    Trace::current().read(&encoded.model, tokens);
     Ok(encoded.result)
 }
 

@@ -11,6 +11,7 @@ use super::error::Result;
 use crate::body::Body;
 use crate::refusal::Refusal;
 use crate::state::ServerState;
+use crate::traffic::Trace;
 
 /// The body of `/v1/rerank`. Fields that are not here are ignored and counted.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -61,6 +62,7 @@ pub(crate) async fn create(
     embed::Task::Rerank(ask.clone()).validate()?;
     let ranked = state.app.inference().rerank(&spec.model, ask, None).await?;
     let tokens: u64 = ranked.result.tokens.iter().map(|n| u64::from(*n)).sum();
+    Trace::current().read(&ranked.model, tokens);
     let order = best(&ranked.result.scores, spec.top_n);
     let results = order.into_iter().map(|(index, score)| {
         let mut result = json!({ "index": index, "relevance_score": score });
