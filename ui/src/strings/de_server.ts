@@ -50,7 +50,7 @@ export const server: typeof english = {
   },
   connect: {
     model: "Modell", code: "Aus eigenem Code", codeNote: "Die Bibliotheken von OpenAI, Ollama und Anthropic funktionieren alle; nur die Adresse ist eine andere.", dialect: "Bibliothek", language: "Sprache", program: "Programm", programs: "In einem Programm", codeLabel: "Beispiel",
-    keyNote: "Es wird nach einem Schlüssel gefragt: lege einen in die Umgebungsvariable HEARTH_API_KEY.", offNote: "Der Server ist aus. Schalte ihn zuerst ein.", paste: (place) => `In ${place} einfügen`, run: "Im Terminal ausführen", question: "Warum ist der Himmel blau?",
+    keyNote: "Anfragen brauchen einen Schlüssel: lege einen von deinen in die Umgebungsvariable HEARTH_API_KEY.", offNote: "Der Server ist aus. Schalte ihn zuerst ein.", paste: (place) => `In ${place} einfügen`, run: "Im Terminal ausführen", question: "Warum ist der Himmel blau?",
     small: (tokens) => `Agenten brauchen ein Modell, das Werkzeuge kennt und Eingaben von 32.000 Token oder mehr liest; dieses liest ${tokens}.`,
     zed: {
       steps: ["Füge dies der Einstellungsdatei hinzu, die zed: open settings file in der Befehlspalette öffnet.", "Wähle das Modell im Agent-Panel."],

@@ -50,7 +50,7 @@ export const server = {
   },
   connect: {
     model: "Model", code: "From your own code", codeNote: "The client libraries of OpenAI, Ollama and Anthropic all work; only the address is another.", dialect: "Client library", language: "Language", program: "Program", programs: "In a program", codeLabel: "Example",
-    keyNote: "Your keys are asked for: put one into the environment variable HEARTH_API_KEY.", offNote: "The server is off. Switch it on first.", paste: (place: string) => `Put into ${place}`, run: "Run in a terminal", question: "Why is the sky blue?",
+    keyNote: "Requests need a key: put one of yours into the environment variable HEARTH_API_KEY.", offNote: "The server is off. Switch it on first.", paste: (place: string) => `Put into ${place}`, run: "Run in a terminal", question: "Why is the sky blue?",
     small: (tokens: string) => `Agents need a model that knows tools and reads prompts of 32,000 tokens or more; this one reads ${tokens}.`,
     zed: {
       steps: ["Add this to the settings file, which zed: open settings file in the command palette opens.", "Choose the model in the agent panel."],

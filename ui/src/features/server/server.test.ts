@@ -1,3 +1,4 @@
+/// <reference types="node" />
 // How a request is read, and what is filled into examples and into settings of other programs.
 // Here because these are texts that people paste: a slip in one costs them an evening. Must not know components.
 
