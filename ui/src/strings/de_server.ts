@@ -62,7 +62,7 @@ export const server: typeof english = {
       notes: ["Vervollständigung beim Tippen braucht ein Modell, das dafür trainiert ist, deshalb fehlt sie hier."],
     },
     openWebui: {
-      steps: ["Öffne Admin Settings, Connections und füge unter OpenAI eine Verbindung hinzu.", "URL:", "Key: irgendein Wort.", "Lass die Verbindung extern, damit ihr Server fragt und nicht dein Browser."], keyStep: "Key: einer deiner API-Schlüssel.",
+      steps: ["Öffne Admin Settings, Connections und füge unter OpenAI eine Verbindung hinzu.", "Füge die URL von unten ein, und irgendein Wort als Schlüssel.", "Lass die Verbindung extern, damit ihr Server fragt und nicht dein Browser."], keyStep: "Füge die URL von unten ein, und einen deiner API-Schlüssel.",
       urlLabel: "URL", dockerLabel: "URL, wenn Open WebUI in Docker läuft", notes: ["In Docker ist 127.0.0.1 der Container selbst. Mit Docker Desktop nimm die zweite Adresse und füge host.docker.internal unter Zugang, Weitere Namen dieses Computers hinzu. Mit Docker unter Linux muss auch dem lokalen Netz geantwortet werden."],
     },
     claudeCode: {
@@ -74,7 +74,7 @@ export const server: typeof english = {
       notes: ["Codex warnt, dass es keine Metadaten zum Modell hat; das schadet nicht.", "Werkzeuge, die bei OpenAI laufen, etwa die Websuche, werden weggelassen."],
     },
     xcode: {
-      steps: ["Öffne Settings, Intelligence und füge einen Modellanbieter hinzu.", "Wähle Locally Hosted, und als Port:", "Wähle das Modell im Coding Assistant."], portLabel: "Port", keyed: "Ein lokal gehosteter Anbieter sendet keinen Schlüssel, deshalb wird Xcode abgewiesen, solange du Schlüssel hast. Füge ihn statt dessen als Internet Hosted hinzu, mit dieser Adresse und einem deiner Schlüssel:", unkeyed: "",
+      steps: ["Öffne Settings, Intelligence und füge einen Modellanbieter hinzu.", "Wähle Locally Hosted und trage den Port von unten ein.", "Wähle das Modell im Coding Assistant."], keyStep: "Wähle Internet Hosted und trage die URL von unten und einen deiner API-Schlüssel ein.", portLabel: "Port", keyed: "Ein lokal gehosteter Anbieter sendet keinen Schlüssel, deshalb würde Xcode abgewiesen, solange du Schlüssel hast.", unkeyed: "",
       notes: ["Ab Xcode 26. Wir konnten es noch nicht mit einem echten Xcode versuchen."],
     },
   },

@@ -62,7 +62,7 @@ export const server = {
       notes: ["Completion while typing needs a model trained for it, so it is left out here."],
     },
     openWebui: {
-      steps: ["Open Admin Settings, Connections, and add a connection under OpenAI.", "URL:", "Key: any word.", "Leave the connection external, so that its server asks and not your browser."], keyStep: "Key: one of your API keys.",
+      steps: ["Open Admin Settings, Connections, and add a connection under OpenAI.", "Paste the URL below, and any word as the key.", "Leave the connection external, so that its server asks and not your browser."], keyStep: "Paste the URL below, and one of your API keys.",
       urlLabel: "URL", dockerLabel: "URL, when Open WebUI runs in Docker", notes: ["In Docker, 127.0.0.1 is the container itself. With Docker Desktop use the second address and add host.docker.internal under Access, Other names of this computer. With Docker on Linux the local network must be answered too."],
     },
     claudeCode: {
@@ -74,7 +74,7 @@ export const server = {
       notes: ["Codex warns that it has no metadata for the model; that does no harm.", "Tools that run at OpenAI, such as web search, are left out."],
     },
     xcode: {
-      steps: ["Open Settings, Intelligence, and add a model provider.", "Choose Locally Hosted, and as its port:", "Choose the model in the coding assistant."], portLabel: "Port", keyed: "A locally hosted provider sends no key, so Xcode is refused while you have keys. Add it as Internet Hosted instead, with this address and one of your keys:", unkeyed: "",
+      steps: ["Open Settings, Intelligence, and add a model provider.", "Choose Locally Hosted, and enter the port below.", "Choose the model in the coding assistant."], keyStep: "Choose Internet Hosted, and enter the URL below and one of your API keys.", portLabel: "Port", keyed: "A locally hosted provider sends no key, so Xcode would be refused while you have keys.", unkeyed: "",
       notes: ["For Xcode 26 and later. We could not try it with a real Xcode yet."],
     },
   },
