@@ -17,7 +17,7 @@ const TITLES = ["Packing list for a week in the mountains", "Explain how a heat 
 async function serverPictures(hearth: Hearth, picture: (name: string) => Promise<void>): Promise<void> {
   await hearth.server("requests")
   await picture("server-empty")
-  await fillServer(hearth, 100, 20)
+  await fillServer(hearth, { requests: 100, keys: 20 })
   for (const page of ["requests", "connect", "access", "limits"]) {
     await hearth.server(page)
     await picture(`server-${page}`)
