@@ -95,10 +95,34 @@ describe.each(["light", "dark"])("%s", (theme) => {
     expect(found).toEqual([])
   })
 
-  test.each(["general", "appearance", "generation", "privacy", "advanced"])("settings: %s", async (tab) => {
+  test.each(["general", "appearance", "generation", "server", "privacy", "advanced"])("settings: %s", async (tab) => {
     await hearth.settings(tab)
     await settled()
     expect(await faults()).toEqual([])
+  })
+
+  test.each(["requests", "connect", "access", "limits"])("the server: %s", async (page) => {
+    await hearth.server(page)
+    await settled()
+    expect(await faults()).toEqual([])
+  })
+
+  test("the server with requests, keys and the dialog for another key", async () => {
+    const { addresses } = (await hearth.invoke("server_status")).ok as { addresses: string[] }
+    const { key, secret } = (await hearth.invoke("create_api_key", { name: "Editor", scopes: ["inference"] })).ok as { key: { id: string }; secret: string }
+    for (const authorization of [`Bearer ${secret}`, "Bearer wrong"]) await fetch(`${addresses[0]}/v1/models`, { headers: { authorization } })
+    await hearth.server("requests")
+    await hearth.at("request-reason").waitForExist()
+    await settled()
+    expect(await faults()).toEqual([])
+    await hearth.server("access")
+    await hearth.click("create-key")
+    await hearth.at("key-dialog").waitForDisplayed()
+    await settled()
+    expect(await faults()).toEqual([])
+    await hearth.browser.keys("Escape")
+    await hearth.at("key-dialog").waitForExist({ reverse: true })
+    await hearth.invoke("revoke_api_key", { id: key.id })
   })
 
   test("the dialog before all chats are deleted", async () => {

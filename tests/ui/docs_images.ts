@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url"
 import { newHome, removeHome } from "./support/driver"
 import { Hearth } from "./support/hearth"
 import { resize } from "./support/screen"
+import { fillServer } from "./support/server"
 
 const DOCS = fileURLToPath(new URL("../../docs/images", import.meta.url))
 const SCALE = 2
@@ -65,6 +66,14 @@ async function open(hearth: Hearth, title: string): Promise<void> {
   await hearth.browser.pause(1200)
 }
 
+/** The log of real requests to the real model, in the dark. */
+async function server(hearth: Hearth, file: string): Promise<void> {
+  await hearth.server("requests")
+  await fillServer(hearth, { requests: 10, keys: 0, question: "Explain in two sentences why the sky is blue." })
+  await hearth.until("the log", async () => (await hearth.browser.$$('[data-testid="request"]').length) >= 10)
+  save(file, `${1080 * SCALE}x${720 * SCALE}+0+0`)
+}
+
 async function popover(hearth: Hearth, file: string): Promise<void> {
   await hearth.set("shortcut", SHORTCUT)
   const [main] = windows()
@@ -92,6 +101,7 @@ export async function main([folder = DOCS]: string[]): Promise<void> {
       await open(hearth, "Count words in a text")
       save(join(folder, `main-window-${theme}.png`), `${1080 * SCALE}x${720 * SCALE}+0+0`)
     }
+    await server(hearth, join(folder, "server.png"))
     await hearth.set("theme", "light")
     await open(hearth, "How a heat pump works")
     await popover(hearth, join(folder, "popover.png"))

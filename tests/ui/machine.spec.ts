@@ -26,6 +26,23 @@ test("without a session bus the window opens, answers, and Settings names what i
   expect(await hearth.textOf("notices")).toContain("D-Bus")
 })
 
+test("without a key store no key is made, and it is said why", async () => {
+  // The fake model keeps secrets in memory; the real one's program asks the system.
+  hearth = await Hearth.open({ engine: "real", env: { DBUS_SESSION_BUS_ADDRESS: undefined, XDG_RUNTIME_DIR: undefined } })
+  await hearth.server("access")
+  await hearth.click("create-key")
+  await hearth.fill("Editor", "key-name")
+  await hearth.click("key-confirm")
+  expect(await hearth.textOf("key-error")).toMatch(/key store cannot be used: .*Unlock it/)
+  await hearth.browser.keys("Escape")
+  await hearth.click("lan-switch")
+  await hearth.click("lan-confirm")
+  expect(await hearth.textOf("lan-error")).toContain("key store cannot be used")
+  expect(await hearth.at("lan-switch").isSelected()).toBe(false)
+  const reached = await fetch(`${await hearth.textOf("server-address")}/v1/models`)
+  expect(reached.status).toBe(200)
+})
+
 test("a desktop without tray is told of too, and closing the last window would not hide it for good", async () => {
   hearth = await Hearth.open()
   await hearth.settings("advanced")

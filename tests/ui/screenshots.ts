@@ -1,18 +1,69 @@
 // Pictures of the real window, to be looked at: npm run screenshots [-- folder]. Light and dark, at 1x and 2x.
 // Run under a virtual screen of at least 2200 x 1500: xvfb-run --server-args="-screen 0 2400x1600x24".
 import { mkdirSync } from "node:fs"
+import { createServer } from "node:net"
 import { join } from "node:path"
 import { CODE_AND_TABLE, longAnswer } from "./support/content"
 import { newHome, removeHome } from "./support/driver"
 import { Hearth } from "./support/hearth"
 import { resize, shoot } from "./support/screen"
+import { addLongModel, fillServer } from "./support/server"
 
 const MAIN = [1080, 720] as const
 const POPOVER = [420, 560] as const
 const TITLES = ["Packing list for a week in the mountains", "Explain how a heat pump works", "Invoice reminder, friendly but firm and with the right dates", "What to plant in March"]
 
+/** A long log, many keys and long names, and what there is to see without them. */
+async function serverPictures(hearth: Hearth, picture: (name: string) => Promise<void>): Promise<void> {
+  await hearth.server("requests")
+  await picture("server-empty")
+  await fillServer(hearth, { requests: 100, keys: 20 })
+  for (const page of ["requests", "connect", "access", "limits"]) {
+    await hearth.server(page)
+    await picture(`server-${page}`)
+  }
+  await hearth.server("connect")
+  for (const program of ["openWebui", "claudeCode"]) {
+    await hearth.at(`program-${program}`).click()
+    await hearth.browser.execute(() => document.querySelector('[data-testid="program"]')?.scrollIntoView())
+    await picture(`server-connect-${program}`)
+  }
+  await hearth.server("access")
+  await hearth.browser.execute(() => document.getElementById("server-page")?.scrollTo(0, 9999))
+  await hearth.fill("https://app.example/page", "server_origins-box")
+  await hearth.click("server_origins-add")
+  await hearth.at("error-server_origins").waitForExist()
+  await picture("server-origin-refused")
+  await hearth.click("lan-switch")
+  await picture("server-lan-dialog")
+  await hearth.click("lan-confirm")
+  await hearth.at("lan-banner").waitForExist()
+  await picture("server-lan")
+  await hearth.set("server_lan", false)
+  await hearth.browser.execute(() => document.getElementById("server-page")?.scrollTo(0, 0))
+  await hearth.click("create-key")
+  await picture("server-key-dialog")
+  await hearth.fill("Editor", "key-name")
+  await hearth.click("key-confirm")
+  await hearth.at("key-secret").waitForExist()
+  await picture("server-key-made")
+  await hearth.click("key-done")
+  await hearth.set("server", false)
+  await hearth.server("requests")
+  await picture("server-off")
+  await hearth.set("server", true)
+  const { port } = (await hearth.invoke("server_status")).ok as { port: number }
+  const held = createServer()
+  await new Promise<void>((done) => held.listen(port + 1, "127.0.0.1", done))
+  await hearth.set("server_port", port + 1)
+  await hearth.at("server-notice").waitForExist()
+  await picture("server-port-held")
+  held.close()
+}
+
 async function pictures(scale: number, theme: string, folder: string): Promise<void> {
   const home = newHome()
+  addLongModel(home)
   const hearth = await Hearth.open({ home, env: { GDK_SCALE: String(scale) } })
   let size: readonly [number, number] = MAIN
   const picture = async (name: string) => {
@@ -47,6 +98,7 @@ async function pictures(scale: number, theme: string, folder: string): Promise<v
     await hearth.click("stop")
     await hearth.ended("stopped")
     await picture("stopped")
+    await serverPictures(hearth, picture)
     for (const tab of ["general", "appearance", "generation", "server", "privacy", "advanced"]) {
       await hearth.settings(tab)
       await picture(`settings-${tab}`)

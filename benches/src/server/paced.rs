@@ -98,6 +98,7 @@ impl Engine for Paced {
         let (events, passed) = mpsc::unbounded_channel();
         let text = match request.prompt {
             Prompt::Text(text) => text,
+            Prompt::Tokens(_) => String::new(),
             Prompt::Chat(mut messages) => messages.pop().map_or(String::new(), |m| m.content),
         };
         let mut words = text.split(' ');

@@ -9,6 +9,7 @@ use tokio::sync::broadcast;
 #[serde(rename_all = "snake_case")]
 pub enum Section {
     Chats,
+    Server,
     Settings,
 }
 

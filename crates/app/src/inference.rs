@@ -92,7 +92,7 @@ pub struct Inference {
     registry: Registry,
     states: States,
     admission: Admission,
-    caches: Caches,
+    caches: Arc<Caches>,
     decode_threads: u32,
 }
 
@@ -116,7 +116,7 @@ impl Inference {
             registry: Registry::start(engines, Space::of_memory(machine.memory_bytes), events),
             states: States::default(),
             admission: Admission::default(),
-            caches: Caches::default(),
+            caches: Arc::default(),
             decode_threads: machine.decode_threads(),
         }
     }
@@ -166,14 +166,19 @@ impl Inference {
         Ok(started)
     }
 
-    /// Lets in as many requests of programs as the settings say, now and after each change. Must be called inside a tokio runtime.
-    pub(crate) fn admit(&self, settings: &SettingsStore) {
+    /// Lets in as many requests of programs, and keeps of their results, what the settings say, now and after each change. Must be
+    /// called inside a tokio runtime.
+    pub(crate) fn follow(&self, settings: &SettingsStore) {
         let mut changes = settings.subscribe();
-        let admission = self.admission.clone();
-        admission.limit(admission_limits(&changes.borrow_and_update()));
+        let (admission, caches) = (self.admission.clone(), Arc::clone(&self.caches));
+        let apply = move |settings: &Settings| {
+            admission.limit(admission_limits(settings));
+            caches.keep(settings.server_keep_answers, settings.server_keep_vectors);
+        };
+        apply(&changes.borrow_and_update());
         tokio::spawn(async move {
             while changes.changed().await.is_ok() {
-                admission.limit(admission_limits(&changes.borrow_and_update()));
+                apply(&changes.borrow_and_update());
             }
         });
     }
@@ -194,7 +199,7 @@ impl Inference {
         let model = self.find_to_answer(model, &request).await?;
         let key = Answers::key(model.fingerprint.as_deref(), &request);
         let priority = request.priority;
-        let Some(key) = key.filter(|_| self.caches.is_enabled()) else {
+        let Some(key) = key.filter(|_| self.caches.keeps_answers()) else {
             let work = Work::Generate(Box::new(request));
             return self.start_admitted(model, work, priority, keep_alive).await;
         };
@@ -213,11 +218,6 @@ impl Inference {
             .await?;
         started.generation = self.caches.answers.record(key, started.generation);
         Ok(started)
-    }
-
-    /// Switches the caches of answers and vectors on (as they are at the start) or off; off forgets what they hold.
-    pub fn keep_results(&self, enabled: bool) {
-        self.caches.enable(enabled);
     }
 
     /// How often answers and vectors (in this order) were found instead of computed.

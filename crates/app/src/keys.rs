@@ -133,6 +133,16 @@ impl Keys {
         Ok(self.read().await?.len())
     }
 
+    /// That there is a key, without which the local network is not answered.
+    pub async fn need_one(self: &Arc<Self>) -> Result<()> {
+        if self.load().await? > 0 {
+            return Ok(());
+        }
+        let message = "The local network is answered only with an API key, and there is none.";
+        Err(Error::new(Code::Settings, message)
+            .hint("Make a key first, or switch the local network off."))
+    }
+
     /// All keys, the oldest first.
     pub async fn list(self: &Arc<Self>) -> Result<Vec<ApiKey>> {
         if !self.settings.get().server_needs_key && lock(&self.records).is_none() {
@@ -181,7 +191,7 @@ impl Keys {
         Ok(NewApiKey { key, secret })
     }
 
-    /// Revokes a key at once. After the last one the server asks for keys no more.
+    /// Revokes a key at once. After the last one the server asks for keys no more, and no longer answers the local network.
     pub async fn revoke(self: &Arc<Self>, id: &str) -> Result<()> {
         let _alone = self.changes.lock().await;
         let mut records = self.read().await?;
@@ -194,6 +204,8 @@ impl Keys {
         let was_last = records.is_empty();
         self.write(records).await?;
         if was_last {
+            // In this order, so that the network is never answered without a key.
+            self.settings.set(SettingChange::ServerLan(false)).await?;
             self.settings
                 .set(SettingChange::ServerNeedsKey(false))
                 .await?;

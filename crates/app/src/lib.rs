@@ -85,7 +85,7 @@ impl App {
             &hardware::read(),
             events.clone(),
         ));
-        inference.admit(&settings);
+        inference.follow(&settings);
         Arc::new(Self {
             server: ServerView::new(events.clone()),
             paths: options.paths,

@@ -103,8 +103,8 @@ pub struct ServerStatus {
     pub notice: Option<String>,
 }
 
-/// One request that was answered. What was asked and answered is not in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// One request that came to its end. What was asked and answered is not in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase")]
 pub struct RequestEntry {
@@ -117,11 +117,37 @@ pub struct RequestEntry {
     pub method: String,
     /// Without the query.
     pub path: String,
-    pub status: u16,
+    /// What the sender calls itself: the page's origin, or the name of the program with its version.
+    pub client: Option<String>,
+    /// The other machine it came from; absent for this one.
+    pub remote: Option<String>,
+    /// Absent when the client was gone before there was an answer.
+    pub status: Option<u16>,
+    /// Why it was refused or broke off: a name of [`crate::Code`], or a few words of the server's own.
+    pub reason: Option<String>,
     /// Until the last byte was handed over, in milliseconds.
     #[cfg_attr(feature = "specta", specta(type = u32))]
     pub took_ms: u64,
+    /// One of this machine's, never what the client wrote.
     pub model: Option<String>,
+    pub prompt_tokens: Option<u32>,
+    /// Tokens of the answer.
+    pub tokens: Option<u32>,
+    /// From the arrival to the first piece of the answer, waiting and loading included, in milliseconds.
+    pub ttft_ms: Option<u32>,
+}
+
+/// What requests of programs do now, and those that came to their end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "camelCase")]
+pub struct Requests {
+    /// Answered now.
+    pub running: u32,
+    /// Waiting for their turn.
+    pub waiting: u32,
+    /// The oldest first.
+    pub ended: Vec<RequestEntry>,
 }
 
 /// What the doors know of the server: its state and its last requests.
@@ -164,10 +190,11 @@ impl ServerView {
         entries.push_back(entry);
     }
 
-    /// The last requests, the oldest first.
-    pub fn requests(&self) -> Vec<RequestEntry> {
+    /// The last requests with a higher `id` than this, the oldest first.
+    pub fn requests_after(&self, id: u64) -> Vec<RequestEntry> {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        log.1.iter().cloned().collect()
+        let entries = log.1.iter();
+        entries.filter(|entry| entry.id > id).cloned().collect()
     }
 }
 
@@ -217,16 +244,12 @@ mod tests {
         let view = ServerView::new(Events::default());
         for n in 0..250_u16 {
             view.log(RequestEntry {
-                id: 0,
-                at_ms: 0,
-                method: "GET".into(),
-                path: "/".into(),
-                status: n,
-                took_ms: 0,
-                model: None,
+                status: Some(n),
+                ..RequestEntry::default()
             });
         }
-        let log = view.requests();
-        assert_eq!((log.len(), log[0].status, log[0].id), (200, 50, 51));
+        let log = view.requests_after(0);
+        assert_eq!((log.len(), log[0].status, log[0].id), (200, Some(50), 51));
+        assert_eq!(view.requests_after(248).len(), 2);
     }
 }

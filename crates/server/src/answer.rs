@@ -20,6 +20,7 @@ pub(crate) use self::flow::{Wire, frames};
 use crate::metrics::{Labels, Metrics};
 use crate::refusal::Refusal;
 use crate::state::ServerState;
+use crate::traffic::Trace;
 
 /// What is asked of a model.
 #[derive(Debug, Clone)]
@@ -67,6 +68,7 @@ pub(crate) struct Whole {
 /// What is reported when a generation ends.
 struct Measure {
     metrics: Arc<Metrics>,
+    trace: Trace,
     labels: Labels,
     asked: Instant,
     waited: Duration,
@@ -75,11 +77,13 @@ struct Measure {
 impl Measure {
     fn ended(&self, summary: &Summary) {
         let took = self.asked.elapsed();
+        self.trace.answered(summary);
         self.metrics
             .generation(&self.labels, summary, self.waited, took);
     }
 
     fn failed(&self, refusal: &Refusal) {
+        self.trace.broke_off(refusal.code);
         self.metrics.failure(self.labels.dialect, refusal.code);
     }
 }
@@ -109,6 +113,7 @@ async fn try_begin(state: &ServerState, ask: Ask) -> Result<Answer, Refusal> {
     let mut answer = Answer {
         measure: Measure {
             metrics: Arc::clone(&state.metrics),
+            trace: Trace::current(),
             labels: Labels {
                 dialect: ask.dialect,
                 model: started.model.clone(),
@@ -133,6 +138,7 @@ async fn try_begin(state: &ServerState, ask: Ask) -> Result<Answer, Refusal> {
             answer.measure.waited = asked.elapsed();
             (answer.prompt_tokens, answer.cached_tokens) = (prompt_tokens, cached_tokens);
             answer.notice = notice;
+            answer.measure.trace.began(&answer.model);
             Ok(answer)
         }
         Some(Event::Failed(error)) => Err(error.into()),
@@ -187,7 +193,9 @@ impl Answers {
             // Its place is given back before another one is asked for.
             self.current.let_go();
             self.index += 1;
-            match begin(&self.state, ask).await {
+            // The body is sent after the handler has returned, so the record is handed on.
+            let trace = self.current.measure.trace.clone();
+            match trace.follow(begin(&self.state, ask)).await {
                 Ok(answer) => self.current = answer,
                 Err(refusal) => {
                     self.rest.clear();
@@ -226,7 +234,11 @@ impl Answer {
         };
         match &event {
             Ok(Event::Finished(summary)) => self.measure.ended(summary),
-            Ok(_) => return Some(event),
+            Ok(Event::Prefill { .. }) => return Some(event),
+            Ok(_) => {
+                self.measure.trace.piece();
+                return Some(event);
+            }
             Err(refusal) => self.measure.failed(refusal),
         }
         self.ended = true;

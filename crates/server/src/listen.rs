@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_app::server::{ServerConfig, ServerStatus};
-use hearth_app::{App, Code, Error, Result};
+use hearth_app::{App, Result};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -132,12 +132,10 @@ impl Drop for Running {
 async fn rules(app: &App, config: &ServerConfig) -> Result<Rules> {
     let keys = if config.needs_key || config.lan {
         let keys = app.keys()?;
-        if keys.load().await? == 0 && config.lan {
-            return Err(Error::new(
-                Code::Settings,
-                "The local network is answered only with an API key, and there is none.",
-            )
-            .hint("Make a key first, or switch the local network off."));
+        if config.lan {
+            keys.need_one().await?;
+        } else {
+            keys.load().await?;
         }
         Some(keys)
     } else {

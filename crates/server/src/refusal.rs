@@ -7,6 +7,8 @@ use axum::response::{IntoResponse, Response};
 use hearth_app::engine;
 use hearth_app::{Code, Error};
 
+use crate::traffic::Reason;
+
 /// After this many seconds an engine that ended is likely to run again.
 const RESTART_S: u64 = 2;
 /// After this many seconds an engine that gave up is asked again.
@@ -72,9 +74,10 @@ impl Refusal {
         }
     }
 
-    /// Sets the status and, where there is one, `Retry-After`. For the response that a dialect made.
+    /// Sets the status and, where there is one, `Retry-After`, and says why for the log. For the response that a dialect made.
     pub(crate) fn mark(&self, response: &mut Response) {
         *response.status_mut() = self.status;
+        response.extensions_mut().insert(Reason(self.code));
         if let Some(seconds) = self.retry_after_s {
             let headers = response.headers_mut();
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -2,7 +2,7 @@
 
 use hearth_app::Result;
 use hearth_app::keys::{ApiKey, NewApiKey, Scope};
-use hearth_app::server::{RequestEntry, ServerStatus};
+use hearth_app::server::{Requests, ServerStatus};
 use tauri::State;
 
 use crate::shell::Shell;
@@ -13,11 +13,16 @@ pub async fn server_status(shell: State<'_, Shell>) -> Result<ServerStatus> {
     Ok(shell.app.server().status())
 }
 
-/// The last requests, the oldest first; a view asks again while it is open.
+/// What runs, and the requests that ended with a higher id than this; a view asks again while it is open.
 #[tauri::command]
 #[specta::specta]
-pub async fn list_requests(shell: State<'_, Shell>) -> Result<Vec<RequestEntry>> {
-    Ok(shell.app.server().requests())
+pub async fn list_requests(shell: State<'_, Shell>, after: u32) -> Result<Requests> {
+    let (running, waiting) = shell.app.inference().admitted();
+    Ok(Requests {
+        running,
+        waiting,
+        ended: shell.app.server().requests_after(u64::from(after)),
+    })
 }
 
 #[tauri::command]

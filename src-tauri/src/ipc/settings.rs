@@ -23,6 +23,10 @@ pub async fn set_setting(
 ) -> Result<SettingsView> {
     let settings = shell.app.settings();
     settings.check(&change)?;
+    if change == SettingChange::ServerLan(true) {
+        // The server would close for this machine too, rather than answer others without a key.
+        shell.app.keys()?.need_one().await?;
+    }
     lifecycle::take_effect(&handle, &shell, &change)?;
     settings.set(change).await
 }

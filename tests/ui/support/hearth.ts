@@ -125,6 +125,12 @@ export class Hearth {
     await this.until(`the ${tab} settings`, async () => (await this.at(`settings-tab-${tab}`).getAttribute("aria-selected")) === "true")
   }
 
+  async server(page: string): Promise<void> {
+    if (!(await this.has("server"))) await this.click("nav-server")
+    await this.click(`server-tab-${page}`)
+    await this.until(`the ${page} page`, async () => (await this.at(`server-tab-${page}`).getAttribute("aria-selected")) === "true")
+  }
+
   /** Calls a command as a script in the page would; answers what it gave, or how it was refused. */
   async invoke(command: string, payload: unknown = {}): Promise<{ ok?: unknown; refused?: string }> {
     return this.browser.execute(async (name, args) => {

@@ -38,8 +38,8 @@ export const commands = {
 	/**  Removes what models keep of chats on disk. */
 	clearKeptChats: () => __TAURI_INVOKE<Freed>("clear_kept_chats"),
 	serverStatus: () => __TAURI_INVOKE<ServerStatus>("server_status"),
-	/**  The last requests, the oldest first; a view asks again while it is open. */
-	listRequests: () => __TAURI_INVOKE<RequestEntry[]>("list_requests"),
+	/**  What runs, and the requests that ended with a higher id than this; a view asks again while it is open. */
+	listRequests: (after: number) => __TAURI_INVOKE<Requests>("list_requests", { after }),
 	listApiKeys: () => __TAURI_INVOKE<ApiKey[]>("list_api_keys"),
 	/**  The only time that a key can be seen. */
 	createApiKey: (name: string, scopes: Scope[]) => __TAURI_INVOKE<NewApiKey>("create_api_key", { name, scopes }),
@@ -239,7 +239,7 @@ export type PartNotice = {
 
 export type Platform = "macos" | "linux";
 
-/**  One request that was answered. What was asked and answered is not in it. */
+/**  One request that came to its end. What was asked and answered is not in it. */
 export type RequestEntry = {
 	/**  Counts up, so that a view can tell new ones. */
 	id: number,
@@ -248,10 +248,33 @@ export type RequestEntry = {
 	method: string,
 	/**  Without the query. */
 	path: string,
-	status: number,
+	/**  What the sender calls itself: the page's origin, or the name of the program with its version. */
+	client: string | null,
+	/**  The other machine it came from; absent for this one. */
+	remote: string | null,
+	/**  Absent when the client was gone before there was an answer. */
+	status: number | null,
+	/**  Why it was refused or broke off: a name of [`crate::Code`], or a few words of the server's own. */
+	reason: string | null,
 	/**  Until the last byte was handed over, in milliseconds. */
 	tookMs: number,
+	/**  One of this machine's, never what the client wrote. */
 	model: string | null,
+	promptTokens: number | null,
+	/**  Tokens of the answer. */
+	tokens: number | null,
+	/**  From the arrival to the first piece of the answer, waiting and loading included, in milliseconds. */
+	ttftMs: number | null,
+};
+
+/**  What requests of programs do now, and those that came to their end. */
+export type Requests = {
+	/**  Answered now. */
+	running: number,
+	/**  Waiting for their turn. */
+	waiting: number,
+	/**  The oldest first. */
+	ended: RequestEntry[],
 };
 
 /**  Who wrote a message. */
@@ -267,7 +290,7 @@ export type Scope =
 "admin";
 
 /**  A part of the main window. */
-export type Section = "chats" | "settings";
+export type Section = "chats" | "server" | "settings";
 
 /**  Which key sends a message; the other one makes a new line. */
 export type SendKey = "enter" | "mod_enter";
@@ -293,10 +316,10 @@ export type ServerStatus = {
 };
 
 /**  A new value for one setting. */
-export type SettingChange = { key: "launch_at_login"; value: boolean } | { key: "show_in_menu_bar"; value: boolean } | { key: "show_in_dock"; value: boolean } | { key: "shortcut"; value: string } | { key: "send_key"; value: SendKey } | { key: "theme"; value: Theme } | { key: "text_size"; value: TextSize } | { key: "language"; value: Language } | { key: "model"; value: string } | { key: "system_prompt"; value: string } | { key: "temperature"; value: number } | { key: "top_p"; value: number } | { key: "max_tokens"; value: number } | { key: "preload_model"; value: boolean } | { key: "read_ahead"; value: boolean } | { key: "keep_chats_ready"; value: boolean } | { key: "server"; value: boolean } | { key: "server_port"; value: number } | { key: "server_extra_port"; value: number } | { key: "server_lan"; value: boolean } | { key: "server_needs_key"; value: boolean } | { key: "server_origins"; value: string } | { key: "server_hosts"; value: string } | { key: "server_parallel"; value: number } | { key: "server_queue"; value: number } | { key: "server_timeout_minutes"; value: number };
+export type SettingChange = { key: "launch_at_login"; value: boolean } | { key: "show_in_menu_bar"; value: boolean } | { key: "show_in_dock"; value: boolean } | { key: "shortcut"; value: string } | { key: "send_key"; value: SendKey } | { key: "theme"; value: Theme } | { key: "text_size"; value: TextSize } | { key: "language"; value: Language } | { key: "model"; value: string } | { key: "system_prompt"; value: string } | { key: "temperature"; value: number } | { key: "top_p"; value: number } | { key: "max_tokens"; value: number } | { key: "preload_model"; value: boolean } | { key: "read_ahead"; value: boolean } | { key: "keep_chats_ready"; value: boolean } | { key: "server"; value: boolean } | { key: "server_port"; value: number } | { key: "server_extra_port"; value: number } | { key: "server_lan"; value: boolean } | { key: "server_needs_key"; value: boolean } | { key: "server_origins"; value: string } | { key: "server_hosts"; value: string } | { key: "server_parallel"; value: number } | { key: "server_queue"; value: number } | { key: "server_timeout_minutes"; value: number } | { key: "server_keep_answers"; value: boolean } | { key: "server_keep_vectors"; value: boolean };
 
 /**  Names one setting. */
-export type SettingKey = "launch_at_login" | "show_in_menu_bar" | "show_in_dock" | "shortcut" | "send_key" | "theme" | "text_size" | "language" | "model" | "system_prompt" | "temperature" | "top_p" | "max_tokens" | "preload_model" | "read_ahead" | "keep_chats_ready" | "server" | "server_port" | "server_extra_port" | "server_lan" | "server_needs_key" | "server_origins" | "server_hosts" | "server_parallel" | "server_queue" | "server_timeout_minutes";
+export type SettingKey = "launch_at_login" | "show_in_menu_bar" | "show_in_dock" | "shortcut" | "send_key" | "theme" | "text_size" | "language" | "model" | "system_prompt" | "temperature" | "top_p" | "max_tokens" | "preload_model" | "read_ahead" | "keep_chats_ready" | "server" | "server_port" | "server_extra_port" | "server_lan" | "server_needs_key" | "server_origins" | "server_hosts" | "server_parallel" | "server_queue" | "server_timeout_minutes" | "server_keep_answers" | "server_keep_vectors";
 
 /**  All settings in force. */
 export type Settings = {
@@ -352,6 +375,10 @@ export type Settings = {
 	serverQueue: number,
 	/**  How long a request may wait and run, in minutes, 1 to 1,440. */
 	serverTimeoutMinutes: number,
+	/**  Give an answer that is not left to chance again without computing it. */
+	serverKeepAnswers: boolean,
+	/**  Give the vector of a text again without computing it. */
+	serverKeepVectors: boolean,
 };
 
 /**  What the settings screen shows. */

@@ -3,7 +3,7 @@
 
 import type {
   ApiKey, AppEvent, AppInfo, ChatEvent, ChatSummary, ChatView, Code, EngineState, ExportFormat, FolderKind, Freed, IpcError, ModelSummary,
-  NewApiKey, Scope, Section, SendReceipt, ServerStatus, SettingChange, SettingKey, SettingsView,
+  NewApiKey, Requests, Scope, Section, SendReceipt, ServerStatus, SettingChange, SettingKey, SettingsView,
 } from "./bindings"
 
 export type * from "./bindings"
@@ -41,6 +41,8 @@ export interface Client {
   deleteAllChats(): Promise<number>
   clearKeptChats(): Promise<Freed>
   serverStatus(): Promise<ServerStatus>
+  /** What runs now, and the requests that ended with a higher id than this. */
+  listRequests(after: number): Promise<Requests>
   listApiKeys(): Promise<ApiKey[]>
   /** The only time that a key can be seen. */
   createApiKey(name: string, scopes: Scope[]): Promise<NewApiKey>

@@ -4,7 +4,7 @@
 
 import type { ChatSummary, EngineState, IpcError, Message, Settings, SettingChange, SettingKey } from "./bindings"
 import type { ApiKey, Client, Following, OnChatEvent } from "./client"
-import { ANSWER, chatsFor, CRASHED, DEFAULTS, INFO, longAnswer, message, MODELS, NO_MEMORY, STATS } from "./mock_data"
+import { ANSWER, chatsFor, CRASHED, DEFAULTS, INFO, longAnswer, message, MODELS, NO_MEMORY, requests, STATS } from "./mock_data"
 
 export type MockKind = "normal" | "empty" | "long" | "error" | "loading" | "prefill" | "stream" | "repaired"
 export type MockOptions = { kind: MockKind; platform: "macos" | "linux"; language: string; tokensPerSecond: number; startupMs: number }
@@ -174,6 +174,7 @@ export function createMock(options: MockOptions): Client {
     serverStatus: async () => settings.server
       ? { running: true, addresses: ["http://127.0.0.1:8100", "http://[::1]:8100"], lanAddresses: [], port: 8100, extraPort: null, notice: null }
       : { running: false, addresses: [], lanAddresses: [], port: null, extraPort: null, notice: null },
+    listRequests: async (after) => ({ running: 1, waiting: 0, ended: requests(options.kind).filter(({ id }) => id > after) }),
     listApiKeys: async () => [...keys],
     createApiKey: async (name, scopes) => {
       const key = { id: `key-${keys.length}`, name, scopes, createdAtMs: Date.now(), lastUsedAtMs: null }

@@ -1,7 +1,7 @@
 // What the mock shows: chats with real-looking content, long names, a very long answer, errors.
 // Here so that mock.ts is behaviour only. Development and tests only. Must not know views.
 
-import type { AnswerStats, AppInfo, ChatSummary, IpcError, Message, ModelSummary, Settings } from "./bindings"
+import type { AnswerStats, AppInfo, ChatSummary, IpcError, Message, ModelSummary, RequestEntry, Settings } from "./bindings"
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
@@ -10,7 +10,7 @@ export const DEFAULTS: Settings = {
   launchAtLogin: false, showInMenuBar: true, showInDock: true, shortcut: "", sendKey: "enter", theme: "system", textSize: "normal",
   language: "system", model: "starter", systemPrompt: "You are a helpful assistant.", temperature: 0.7, topP: 0.95, maxTokens: 2048, preloadModel: true, readAhead: true, keepChatsReady: true,
   server: true, serverPort: 8100, serverExtraPort: 0, serverLan: false, serverNeedsKey: false, serverOrigins: "", serverHosts: "",
-  serverParallel: 4, serverQueue: 10, serverTimeoutMinutes: 30,
+  serverParallel: 4, serverQueue: 10, serverTimeoutMinutes: 30, serverKeepAnswers: true, serverKeepVectors: true,
 }
 
 export const MODELS: ModelSummary[] = [
@@ -104,4 +104,16 @@ export function message(chatId: string, role: Message["role"], text: string, ext
     id: `m${count}`, chatId, role, text, status: "complete", createdAtMs: Date.now(), branch: { index: 0, count: 1, previousId: null, nextId: null },
     stats: role === "assistant" ? STATS : null, error: null, notice: null, cutMessages: 0, ...extra,
   }
+}
+
+/** A log with a bit of everything; none for the empty mock. */
+export function requests(kind: string): RequestEntry[] {
+  if (kind === "empty") return []
+  const base: RequestEntry = { id: 0, atMs: 0, method: "POST", path: "/v1/chat/completions", client: "OpenAI/Python", remote: null, status: 200, reason: null, tookMs: 2310, model: "starter", promptTokens: 412, tokens: 208, ttftMs: 96 }
+  const more: Partial<RequestEntry>[] = [
+    {}, { client: "curl/8.7.1", path: "/api/chat", tokens: 61, tookMs: 840 }, { client: "https://app.example", status: 403, reason: "this Origin is not allowed", model: null, promptTokens: null, tokens: null, ttftMs: null, tookMs: 1 },
+    { client: "claude-cli/2.1.270", path: "/v1/messages", model: "qwen3-4b-instruct-2507-q4_k_m", promptTokens: 18_204, tokens: 1033, tookMs: 48_200, ttftMs: 2100 }, { method: "GET", path: "/v1/models", model: null, promptTokens: null, tokens: null, ttftMs: null, tookMs: 3 },
+    { path: "/v1/embeddings", model: "embedder", promptTokens: 1200, tokens: null, ttftMs: null, tookMs: 64 }, { status: 429, reason: "busy", model: null, promptTokens: null, tokens: null, ttftMs: null, tookMs: 1, remote: "192.168.1.23" }, { status: null, reason: "cancelled", tookMs: 5400 },
+  ]
+  return Array.from({ length: 100 }, (_, index) => ({ ...base, ...more[index % more.length], id: index + 1, atMs: Date.now() - (100 - index) * 7000 }))
 }

@@ -1,6 +1,7 @@
 // German, in the shape of the English file.
 // Here so that a missing sentence is a type error. Must not know components or state.
 
+import { server } from "./de_server"
 import type { Strings } from "./en"
 
 export const de: Strings = {
@@ -40,6 +41,7 @@ export const de: Strings = {
     title: "Tastenkürzel", send: "Senden", newline: "Neue Zeile", sendAlways: "Senden, unabhängig von der Einstellung", newChat: "Neuer Chat", search: "Chats suchen", settings: "Einstellungen", sidebar: "Seitenleiste ein- oder ausblenden", shortcuts: "Diese Liste",
     stop: "Antwort anhalten", escape: "Schließen, anhalten, dann Fenster ausblenden", regenerate: "Neu antworten", copyLast: "Letzte Antwort kopieren", editLast: "Letzte Nachricht bearbeiten, wenn das Feld leer ist", branch: "Vorige oder nächste Fassung",
   },
+  server,
   settings: {
     title: "Einstellungen", sections: { general: "Allgemein", appearance: "Darstellung", generation: "Antworten", server: "Server", privacy: "Datenschutz", advanced: "Erweitert" }, back: "Zurück zu den Chats", reset: "Zurücksetzen", resetLabel: (name) => `${name} auf den Standard zurücksetzen`,
     repaired: "Einige Einstellungen waren beschädigt und sind zurückgesetzt", failed: "Die Einstellung wurde nicht geändert.",
@@ -61,14 +63,6 @@ export const de: Strings = {
     readAhead: { name: "Beim Tippen mitlesen", note: "Das Modell liest deine Nachricht schon vor dem Senden, damit die Antwort früher beginnt. Das kostet etwas Strom; gespeichert wird davon nichts." },
     keepChatsReady: { name: "Chats auf der Festplatte bereithalten", note: "Ein wieder geöffneter Chat antwortet sofort. Was das Modell gelesen hat, bleibt in Dateien, die den Text deiner Chats in anderer Form enthalten, höchstens 4 GB." },
     clearKept: { name: "Bereitgehaltenes löschen", note: "Die nächste Antwort in jedem Chat dauert länger. Die Chats bleiben.", button: "Löschen", done: (size) => `${size} freigegeben` },
-    server: {
-      on: { name: "Anderen Programmen antworten", note: "Editoren, Agenten und Skripte auf diesem Computer können deine Modelle über HTTP benutzen. Webseiten nicht." },
-      address: "Adresse", copy: "Kopieren", copied: "Kopiert", closed: "Nicht erreichbar",
-      port: { name: "Port", note: "Wenn ein anderes Programm ihn hat, wird der nächste freie genommen." },
-      lan: { name: "Auch dem lokalen Netz antworten", note: "Andere Geräte in deinem Netz können fragen, mit einem Schlüssel. Was sie senden, geht unverschlüsselt durchs Netz. Braucht zuerst einen API-Schlüssel." },
-      keys: { name: "API-Schlüssel", none: "Ohne Schlüssel darf jedes Programm auf diesem Computer fragen.", note: "Jedes Programm muss einen davon senden.", create: "Schlüssel anlegen", revoke: "Widerrufen", once: "Jetzt kopieren: er wird nur einmal gezeigt." },
-      keyName: (number) => `Schlüssel ${number}`,
-    },
     privacy: {
       headline: "Was diesen Mac verlässt: nichts.", headlineOther: "Was diesen Computer verlässt: nichts.",
       facts: [

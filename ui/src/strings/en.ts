@@ -2,6 +2,7 @@
 // Here so that no component holds a word. Sentence case, plain words, no exclamation marks. Must not know components or state.
 
 import type { Code } from "../ipc/client"
+import { server } from "./en_server"
 
 export const en = {
   app: { name: "Hearth", loading: "Opening…", mainLabel: "Chat", retryStart: "Try again", startFailed: "The window could not be set up." },
@@ -40,6 +41,7 @@ export const en = {
     title: "Keyboard shortcuts", send: "Send", newline: "New line", sendAlways: "Send, whatever the setting", newChat: "New chat", search: "Search chats", settings: "Settings", sidebar: "Hide or show the sidebar", shortcuts: "This list",
     stop: "Stop the answer", escape: "Close, stop, then hide the window", regenerate: "Answer again", copyLast: "Copy the last answer", editLast: "Edit your last message, when the box is empty", branch: "Previous or next version",
   },
+  server,
   settings: {
     title: "Settings", sections: { general: "General", appearance: "Appearance", generation: "Generation", server: "Server", privacy: "Privacy", advanced: "Advanced" }, back: "Back to chats", reset: "Reset", resetLabel: (name: string) => `Reset ${name} to its default`,
     repaired: "Some settings were damaged and are reset", failed: "The setting was not changed.",
@@ -61,14 +63,6 @@ export const en = {
     readAhead: { name: "Read while you type", note: "The model reads your message before you send it, so that the answer begins sooner. It uses some power; nothing of it is stored." },
     keepChatsReady: { name: "Keep chats ready on disk", note: "A chat opened again answers at once. What the model has read is kept as files that hold the text of your chats in another form, 4 GB at most." },
     clearKept: { name: "Clear what is kept", note: "The next answer in each chat takes longer. The chats stay.", button: "Clear", done: (size: string) => `${size} freed` },
-    server: {
-      on: { name: "Answer other programs", note: "Editors, agents and scripts on this computer can use your models over HTTP. Web pages cannot." },
-      address: "Address", copy: "Copy", copied: "Copied", closed: "Not listening",
-      port: { name: "Port", note: "When another program holds it, the next free one is taken." },
-      lan: { name: "Answer the local network too", note: "Other machines in your network can ask, with a key. What they send crosses the network unencrypted. Needs an API key first." },
-      keys: { name: "API keys", none: "Without one, any program on this computer may ask.", note: "Every program must send one of these.", create: "Create key", revoke: "Revoke", once: "Copy it now: it is shown only once." },
-      keyName: (number: number) => `Key ${number}`,
-    },
     privacy: {
       headline: "What leaves this Mac: nothing.", headlineOther: "What leaves this computer: nothing.",
       facts: [

@@ -34,6 +34,24 @@ class Words {
     return ms < 1000 ? `${this.number(Math.round(ms))} ms` : `${this.number(ms / 1000, 1)} s`
   }
 
+  /** The time of day to the second, short enough for a column. */
+  time(ms: number): string {
+    return new Intl.DateTimeFormat(this.locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }).format(ms)
+  }
+
+  date(ms: number): string {
+    return new Intl.DateTimeFormat(this.locale, { dateStyle: "medium" }).format(ms)
+  }
+
+  /** How long ago, in the largest unit that fits. */
+  ago(ms: number, now = Date.now()): string {
+    const format = new Intl.RelativeTimeFormat(this.locale, { numeric: "auto" })
+    const minutes = Math.round((now - ms) / 60_000)
+    if (minutes < 60) return format.format(-minutes, "minute")
+    if (minutes < 24 * 60) return format.format(-Math.round(minutes / 60), "hour")
+    return format.format(-Math.round(minutes / (24 * 60)), "day")
+  }
+
   /** Decimal units, as the Finder shows them. */
   bytes(count: number): string {
     const units = ["B", "KB", "MB", "GB", "TB"]

@@ -31,7 +31,8 @@ pub struct CacheCounts {
 pub(super) struct Caches {
     pub(super) answers: Answers,
     pub(super) vectors: Vectors,
-    enabled: AtomicBool,
+    answers_kept: AtomicBool,
+    vectors_kept: AtomicBool,
 }
 
 impl Default for Caches {
@@ -39,21 +40,29 @@ impl Default for Caches {
         Self {
             answers: Answers::default(),
             vectors: Vectors::default(),
-            enabled: AtomicBool::new(true),
+            answers_kept: AtomicBool::new(true),
+            vectors_kept: AtomicBool::new(true),
         }
     }
 }
 
 impl Caches {
-    pub(super) fn is_enabled(&self) -> bool {
-        self.enabled.load(Ordering::Relaxed)
+    pub(super) fn keeps_answers(&self) -> bool {
+        self.answers_kept.load(Ordering::Relaxed)
     }
 
-    /// Switching off also forgets what is held.
-    pub(super) fn enable(&self, enabled: bool) {
-        self.enabled.store(enabled, Ordering::Relaxed);
-        if !enabled {
+    pub(super) fn keeps_vectors(&self) -> bool {
+        self.vectors_kept.load(Ordering::Relaxed)
+    }
+
+    /// Switching one off also forgets what it holds.
+    pub(super) fn keep(&self, answers: bool, vectors: bool) {
+        self.answers_kept.store(answers, Ordering::Relaxed);
+        self.vectors_kept.store(vectors, Ordering::Relaxed);
+        if !answers {
             self.answers.clear();
+        }
+        if !vectors {
             self.vectors.clear();
         }
     }

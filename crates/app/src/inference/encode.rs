@@ -30,7 +30,7 @@ impl Inference {
     ) -> Result<Encoded<Embeddings>> {
         let model = self.find_as(model, Purpose::Embed).await?;
         let name = model.name.clone();
-        let keys = if caching && self.caches.is_enabled() {
+        let keys = if caching && self.caches.keeps_vectors() {
             Vectors::keys(model.fingerprint.as_deref(), &request)
         } else {
             vec![None; request.inputs.len()]

@@ -38,9 +38,14 @@ async fn a_key_lives_from_create_to_revoke_and_over_a_restart() {
     assert_eq!(listed[0].name, "editor");
     assert!(listed[0].last_used_at_ms.is_some());
 
+    keys.need_one().await.unwrap();
+    let lan = SettingChange::ServerLan(true);
+    keys.settings.set(lan).await.unwrap();
     keys.revoke(&new.key.id).await.unwrap();
     assert_eq!(keys.check(&new.secret, None), Verdict::Unknown);
-    assert!(!keys.settings.get().server_needs_key);
+    let settings = keys.settings.get();
+    assert!(!settings.server_needs_key && !settings.server_lan);
+    assert_eq!(keys.need_one().await.unwrap_err().code, Code::Settings);
     assert_eq!(
         keys.revoke(&new.key.id).await.unwrap_err().code,
         Code::NotFound

@@ -109,6 +109,10 @@ pub struct Settings {
     pub server_queue: u32,
     /// How long a request may wait and run, in minutes, 1 to 1,440.
     pub server_timeout_minutes: u32,
+    /// Give an answer that is not left to chance again without computing it.
+    pub server_keep_answers: bool,
+    /// Give the vector of a text again without computing it.
+    pub server_keep_vectors: bool,
 }
 
 impl Default for Settings {
@@ -140,6 +144,8 @@ impl Default for Settings {
             server_parallel: 4,
             server_queue: 10,
             server_timeout_minutes: 30,
+            server_keep_answers: true,
+            server_keep_vectors: true,
         }
     }
 }
@@ -175,6 +181,8 @@ pub enum SettingChange {
     ServerParallel(u32),
     ServerQueue(u32),
     ServerTimeoutMinutes(u32),
+    ServerKeepAnswers(bool),
+    ServerKeepVectors(bool),
 }
 
 /// Names one setting.
@@ -208,10 +216,12 @@ pub enum SettingKey {
     ServerParallel,
     ServerQueue,
     ServerTimeoutMinutes,
+    ServerKeepAnswers,
+    ServerKeepVectors,
 }
 
 impl SettingKey {
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::LaunchAtLogin,
         Self::ShowInMenuBar,
         Self::ShowInDock,
@@ -238,6 +248,8 @@ impl SettingKey {
         Self::ServerParallel,
         Self::ServerQueue,
         Self::ServerTimeoutMinutes,
+        Self::ServerKeepAnswers,
+        Self::ServerKeepVectors,
     ];
 
     /// Section and key in the file.
@@ -269,6 +281,8 @@ impl SettingKey {
             Self::ServerParallel => ("server", "parallel"),
             Self::ServerQueue => ("server", "queue"),
             Self::ServerTimeoutMinutes => ("server", "timeout_minutes"),
+            Self::ServerKeepAnswers => ("server", "keep_answers"),
+            Self::ServerKeepVectors => ("server", "keep_vectors"),
         }
     }
 
@@ -301,6 +315,8 @@ impl SettingKey {
             Self::ServerParallel => SettingChange::ServerParallel(whole(value)?),
             Self::ServerQueue => SettingChange::ServerQueue(whole(value)?),
             Self::ServerTimeoutMinutes => SettingChange::ServerTimeoutMinutes(whole(value)?),
+            Self::ServerKeepAnswers => SettingChange::ServerKeepAnswers(flag(value)?),
+            Self::ServerKeepVectors => SettingChange::ServerKeepVectors(flag(value)?),
         })
     }
 }
@@ -340,6 +356,8 @@ impl Settings {
             SettingChange::ServerParallel(value) => self.server_parallel = *value,
             SettingChange::ServerQueue(value) => self.server_queue = *value,
             SettingChange::ServerTimeoutMinutes(value) => self.server_timeout_minutes = *value,
+            SettingChange::ServerKeepAnswers(value) => self.server_keep_answers = *value,
+            SettingChange::ServerKeepVectors(value) => self.server_keep_vectors = *value,
         }
     }
 
@@ -374,6 +392,12 @@ impl Settings {
             SettingKey::ServerTimeoutMinutes => {
                 SettingChange::ServerTimeoutMinutes(self.server_timeout_minutes)
             }
+            SettingKey::ServerKeepAnswers => {
+                SettingChange::ServerKeepAnswers(self.server_keep_answers)
+            }
+            SettingKey::ServerKeepVectors => {
+                SettingChange::ServerKeepVectors(self.server_keep_vectors)
+            }
         }
     }
 }
@@ -407,6 +431,8 @@ impl SettingChange {
             Self::ServerParallel(_) => SettingKey::ServerParallel,
             Self::ServerQueue(_) => SettingKey::ServerQueue,
             Self::ServerTimeoutMinutes(_) => SettingKey::ServerTimeoutMinutes,
+            Self::ServerKeepAnswers(_) => SettingKey::ServerKeepAnswers,
+            Self::ServerKeepVectors(_) => SettingKey::ServerKeepVectors,
         }
     }
 
@@ -421,7 +447,9 @@ impl SettingChange {
             | Self::KeepChatsReady(value)
             | Self::Server(value)
             | Self::ServerLan(value)
-            | Self::ServerNeedsKey(value) => SettingValue::Bool(*value),
+            | Self::ServerNeedsKey(value)
+            | Self::ServerKeepAnswers(value)
+            | Self::ServerKeepVectors(value) => SettingValue::Bool(*value),
             Self::Shortcut(value)
             | Self::Model(value)
             | Self::SystemPrompt(value)

@@ -9,6 +9,8 @@ use crate::ollama::error::Ollama;
 use crate::openai::error::OpenAi;
 use crate::refusal::Refusal;
 
+use crate::traffic::Reason;
+
 /// A request that is not let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refused {
@@ -53,6 +55,7 @@ impl Refused {
         } else {
             Failure::<OpenAi>::from(refusal).into_response()
         };
+        response.extensions_mut().insert(Reason(self.reason));
         if self.status == StatusCode::UNAUTHORIZED {
             let bearer = HeaderValue::from_static("Bearer");
             response

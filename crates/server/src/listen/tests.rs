@@ -182,15 +182,21 @@ async fn a_listed_page_is_answered_and_any_other_is_not() {
     assert!(answer.starts_with("http/1.1 403"), "{answer}");
     assert!(!answer.contains("access-control"), "{answer}");
     running.stop().await;
-    let log = app.server().requests();
+    let log = app.server().requests_after(0);
     let seen: Vec<_> = log
         .iter()
-        .map(|e| (e.method.as_str(), e.path.as_str(), e.status))
+        .map(|e| (e.path.as_str(), e.status, e.client.as_deref()))
         .collect();
     assert_eq!(
         seen,
-        [("OPTIONS", "/v1/models", 204), ("OPTIONS", "/nowhere", 403)]
+        [
+            ("/v1/models", Some(204), Some("https://app.example")),
+            ("/nowhere", Some(403), Some("https://evil.example"))
+        ]
     );
+    assert_eq!(log[0].reason, None);
+    let reason = log[1].reason.as_deref();
+    assert_eq!(reason, Some("this Origin is not allowed"));
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ use crate::caching::Caching;
 use crate::openai::embeddings::shorten;
 use crate::refusal::Refusal;
 use crate::state::ServerState;
+use crate::traffic::Trace;
 
 /// The vectors of some texts.
 #[derive(Serialize, ToSchema)]
@@ -114,6 +115,8 @@ async fn compute(
     let encoded = inference
         .embed(model, request, keep_alive, caching.0)
         .await?;
+    let tokens = encoded.result.tokens.iter().map(|n| u64::from(*n)).sum();
+    Trace::current().read(&encoded.model, tokens);
     Ok(encoded.result)
 }
 

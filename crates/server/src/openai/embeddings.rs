@@ -16,6 +16,7 @@ use crate::body::Body;
 use crate::caching::Caching;
 use crate::refusal::Refusal;
 use crate::state::ServerState;
+use crate::traffic::Trace;
 
 /// The body of `/v1/embeddings`. Fields that are not here are ignored and counted.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -138,6 +139,8 @@ pub(crate) async fn create(
     let encoded = inference
         .embed(&request.model, ask, None, caching.0)
         .await?;
+    let tokens: u64 = encoded.result.tokens.iter().map(|n| u64::from(*n)).sum();
+    Trace::current().read(&encoded.model, tokens);
     let mut data = Vec::with_capacity(encoded.result.vectors.len());
     for (index, mut vector) in encoded.result.vectors.into_iter().enumerate() {
         if let Some(count) = request.dimensions {

@@ -11,6 +11,7 @@ use super::output::ReadUsage;
 use crate::body::Body;
 use crate::refusal::Refusal;
 use crate::state::ServerState;
+use crate::traffic::Trace;
 
 /// The body of `/v1/rerank`. Fields that are not here are ignored and counted.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -60,6 +61,8 @@ pub(crate) async fn create(
     };
     embed::Task::Rerank(ask.clone()).validate()?;
     let ranked = state.app.inference().rerank(&spec.model, ask, None).await?;
+    let tokens: u64 = ranked.result.tokens.iter().map(|n| u64::from(*n)).sum();
+    Trace::current().read(&ranked.model, tokens);
     let order = best(&ranked.result.scores, spec.top_n);
     let text = |index: usize| {
         let text = shown.as_ref()?.get(index)?.clone();

@@ -8,5 +8,5 @@ export const FIELDS = {
   temperature: "temperature", top_p: "topP", max_tokens: "maxTokens", preload_model: "preloadModel", read_ahead: "readAhead", keep_chats_ready: "keepChatsReady",
   server: "server", server_port: "serverPort", server_extra_port: "serverExtraPort", server_lan: "serverLan", server_needs_key: "serverNeedsKey",
   server_origins: "serverOrigins", server_hosts: "serverHosts", server_parallel: "serverParallel", server_queue: "serverQueue",
-  server_timeout_minutes: "serverTimeoutMinutes",
+  server_timeout_minutes: "serverTimeoutMinutes", server_keep_answers: "serverKeepAnswers", server_keep_vectors: "serverKeepVectors",
 } as const satisfies Record<SettingKey, keyof Settings>

@@ -1,7 +1,10 @@
 //! What each call style answers.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use hearth_app::inference::CacheCounts;
+use hearth_app::settings::SettingChange;
 use serde_json::{Value, json};
 
 use super::{events, scrub};
@@ -201,7 +204,12 @@ async fn vectors_and_answers_are_computed_once() {
     );
     // Left to chance: computed each time.
     server.post(CHAT, &said("!say hello")).await;
-    server.app.inference().keep_results(false);
+    let off = SettingChange::ServerKeepAnswers(false);
+    server.app.settings().set(off).await.unwrap();
+    // Soon after, and with that what is held is forgotten.
+    while counts().0.bytes > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     server.post(CHAT, &body).await;
     assert_eq!((counts().0.hits, counts().0.misses), (1, 1));
 }
