@@ -70,6 +70,7 @@ pub(crate) struct ValidModel {
     pub(crate) path: PathBuf,
     /// Over all parts.
     pub(crate) size_bytes: u64,
+    stamp: details::Stamp,
     pub(crate) header: Arc<Header>,
     /// What it sees with.
     pub(crate) projector: Option<Projector>,
@@ -142,8 +143,9 @@ impl Models {
 
     /// [`hearth_models::fingerprint`] of a model that was found.
     pub(crate) async fn fingerprint(&self, model: &ValidModel) -> Result<String> {
-        let (path, header) = (model.path.clone(), Arc::clone(&model.header));
-        tokio::task::spawn_blocking(move || hearth_models::fingerprint(&path, &header))
+        let digests = Arc::clone(&self.digests);
+        let (stamp, header) = (model.stamp.clone(), Arc::clone(&model.header));
+        tokio::task::spawn_blocking(move || digests.digest(stamp, &header))
             .await
             .map_err(Error::internal)?
             .map_err(Error::from)
@@ -151,11 +153,14 @@ impl Models {
 
     /// The fingerprints of all models that can be used.
     pub(crate) async fn fingerprints(&self) -> Result<Vec<String>> {
-        let library = Arc::clone(&self.library);
+        let (library, digests) = (Arc::clone(&self.library), Arc::clone(&self.digests));
         let all = move || {
-            let sound = library.list().models.into_iter();
-            sound
-                .filter_map(|file| hearth_models::fingerprint(&file.path, &*file.header.ok()?).ok())
+            let found = library.list().models.into_iter();
+            found
+                .filter_map(|file| {
+                    let header = file.header.as_ref().ok()?;
+                    digests.digest(details::stamp(&file), header).ok()
+                })
                 .collect()
         };
         tokio::task::spawn_blocking(all)
@@ -185,6 +190,7 @@ impl Models {
     async fn find_for(&self, name: &str, wanted: Purpose) -> Result<ValidModel> {
         let (library, name) = (Arc::clone(&self.library), name.to_owned());
         let file = on_disk(move || Ok(details::resolve(&library, &name)?)).await?;
+        let stamp = details::stamp(&file);
         let header = file.header?;
         let does = header.purpose();
         if does != wanted {
@@ -194,6 +200,7 @@ impl Models {
                 .hint("Choose another model; `hearth list` shows what each one is for."));
         }
         Ok(ValidModel {
+            stamp,
             header,
             projector: file.projector,
             name: file.name,

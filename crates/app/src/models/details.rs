@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hearth_engine::LoadSpec;
@@ -40,17 +40,20 @@ pub struct ModelDetails {
 }
 
 /// What is known of a file that has not changed: path, size and time of the last change.
-type Stamp = (PathBuf, u64, Option<SystemTime>);
+pub(super) type Stamp = (PathBuf, u64, Option<SystemTime>);
 
 /// Digests of files that were looked at: each takes a few MiB of reading.
 #[derive(Debug, Default)]
-pub(super) struct Digests(Mutex<HashMap<Stamp, String>>);
+pub(super) struct Digests(Mutex<HashMap<Stamp, Digest>>);
+
+/// Made by the first who needs it.
+type Digest = Arc<OnceLock<hearth_models::Result<String>>>;
 
 impl Digests {
     /// Blocks on the disk.
     pub(super) fn details(&self, file: ModelFile) -> hearth_models::Result<ModelDetails> {
         let header = file.header.clone()?;
-        let digest = self.digest(&file, &header)?;
+        let digest = self.digest(stamp(&file), &header)?;
         let modified_ms = file
             .modified
             .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
@@ -79,23 +82,28 @@ impl Digests {
         })
     }
 
-    fn digest(&self, file: &ModelFile, header: &Header) -> hearth_models::Result<String> {
-        let stamp = (file.path.clone(), file.size_bytes, file.modified);
-        let known = |digests: &Self| {
-            let digests = digests.0.lock().unwrap_or_else(PoisonError::into_inner);
-            digests.get(&stamp).cloned()
+    /// [`hearth_models::fingerprint`] of a file, read once however many ask at the same time. Blocks on the disk.
+    pub(super) fn digest(&self, stamp: Stamp, header: &Header) -> hearth_models::Result<String> {
+        let cell = {
+            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            // Files that were replaced leave nothing behind.
+            known.retain(|other, _| other.0 != stamp.0 || *other == stamp);
+            Arc::clone(known.entry(stamp.clone()).or_default())
         };
-        if let Some(digest) = known(self) {
-            return Ok(digest);
-        }
         // Without the lock: another model need not wait for the reading of this one.
-        let digest = hearth_models::fingerprint(&file.path, header)?;
-        let mut digests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Files that were replaced leave nothing behind.
-        digests.retain(|(path, ..), _| *path != stamp.0);
-        digests.insert(stamp, digest.clone());
-        Ok(digest)
+        let digest = cell.get_or_init(|| hearth_models::fingerprint(&stamp.0, header));
+        if digest.is_err() {
+            // It may be readable the next time.
+            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            known.remove(&stamp);
+        }
+        digest.clone()
     }
+}
+
+/// What a digest depends on.
+pub(super) fn stamp(file: &ModelFile) -> Stamp {
+    (file.path.clone(), file.size_bytes, file.modified)
 }
 
 fn thinks(syntax: &Syntax) -> bool {
@@ -114,5 +122,53 @@ pub(super) fn resolve(library: &Library, name: &str) -> hearth_models::Result<Mo
         // In the words of whoever asked.
         Err(Leaf::NotFound { .. }) => Err(first),
         found => found,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header() -> Header {
+        Header {
+            version: 3,
+            architecture: "llama".into(),
+            name: None,
+            basename: None,
+            size_label: None,
+            quantisation: None,
+            context_length: 1,
+            block_count: 1,
+            embedding_length: 1,
+            head_count: None,
+            head_count_kv: None,
+            key_length: None,
+            value_length: None,
+            token_count: 1,
+            chat_template: None,
+            causal: true,
+            pooling: None,
+            tensor_count: 1,
+            data_offset: 8,
+            tensor_bytes: 1,
+            parameters: 1,
+            part_count: 1,
+        }
+    }
+
+    #[test]
+    fn a_digest_is_made_once_and_again_when_the_file_is_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.gguf");
+        let digests = Digests::default();
+        let digest = |size| digests.digest((path.clone(), size, None), &header());
+        assert!(digest(3).is_err(), "there is no file");
+        std::fs::write(&path, "one").unwrap();
+        let first = digest(3).unwrap();
+        // The stamp is the same, so the file is not looked at.
+        std::fs::write(&path, "two").unwrap();
+        assert_eq!(digest(3).unwrap(), first);
+        assert_ne!(digest(4).unwrap(), first);
+        assert_eq!(digests.0.lock().unwrap().len(), 1);
     }
 }
