@@ -147,6 +147,8 @@ mod tests {
             r#"hearth_generations_total{dialect="openai",model="starter"} 2"#,
             r#"hearth_cache_hits_total{cache="answers"} 1"#,
             r#"hearth_cache_misses_total{cache="answers"} 1"#,
+            // One of the two answers was computed.
+            r#"hearth_time_to_first_token_seconds_count{dialect="openai",model="starter"} 1"#,
             r#"hearth_model_active_requests{model="starter"} 0"#,
             r#"hearth_time_to_first_token_seconds{dialect="openai",model="starter",quantile="0.95"}"#,
         ] {

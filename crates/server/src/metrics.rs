@@ -84,6 +84,10 @@ impl Metrics {
             counter!("hearth_cached_prompt_tokens_total", &labels)
                 .increment(u64::from(summary.cached_tokens));
             counter!("hearth_generated_tokens_total", &labels).increment(u64::from(summary.tokens));
+            // An answer from the cache took no time to compute; counted here it would make the engine look faster than it is.
+            if summary.ttft_ms == 0.0 {
+                return;
+            }
             histogram!("hearth_queue_seconds", &labels).record(waited);
             histogram!("hearth_generation_seconds", &labels).record(took);
             histogram!("hearth_time_to_first_token_seconds", &labels)
