@@ -89,7 +89,7 @@ impl Process {
         let stat = std::fs::read_to_string(path).unwrap_or_default();
         // The name in parentheses may hold blanks; user and system time are the 12th and 13th field after it.
         let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
-        let mut ticks = fields.split(' ').skip(11).map(|ticks| ticks.parse::<f64>());
+        let mut ticks = fields.split(' ').skip(11).map(str::parse::<f64>);
         let mut next = || ticks.next().and_then(Result::ok).unwrap_or(f64::NAN) * 10_000.0;
         let (user, system) = (next(), next());
         (user + system, system)
