@@ -207,3 +207,29 @@ fn serve_is_found_by_the_other_commands_and_ends_cleanly() {
     let output = run(&home, &["ps"], None);
     assert!(text(&output.stderr).contains("not running"), "{output:?}");
 }
+
+#[test]
+#[cfg(not(target_os = "macos"))] // There the key store is the person's own.
+fn serve_with_keys_stays_closed_without_a_key_store_and_says_why() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(
+        home.path().join("config.toml"),
+        "[server]\nneeds_key = true\n",
+    )
+    .unwrap();
+    let output = Command::new(hearth())
+        .args(["serve", "--json", "--port", "18140"])
+        .env("HEARTH_HOME", home.path())
+        .env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere/bus")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(said["error"]["code"], "storage", "{said}");
+    let said = text(&output.stderr);
+    for words in ["key store cannot be used", "Unlock it", "Secret Service"] {
+        assert!(said.contains(words), "{said}");
+    }
+    assert!(!home.path().join("data/server.json").exists());
+}

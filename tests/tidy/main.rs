@@ -39,7 +39,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("axum", &["hearth-server"]),
     ("llama-cpp-2", &["hearth-engine", "hearth-benches"]),
     ("rusqlite", &["hearth-store"]),
-    ("keyring", &["hearth-store"]),
+    ("keyring-core", &["hearth-store"]),
     ("toml_edit", &["hearth-store"]),
     ("minijinja", &["hearth-engine"]),
     ("sysinfo", &["hearth-hardware"]),

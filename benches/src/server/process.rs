@@ -83,17 +83,16 @@ impl Process {
         }
     }
 
-    /// Time of all its threads so far, in microseconds; to ten milliseconds.
-    pub(super) fn cpu_us(&self) -> f64 {
+    /// Time of all its threads so far in microseconds, to ten milliseconds: all of it, and what the system spent for it.
+    pub(super) fn cpu_us(&self) -> (f64, f64) {
         let path = format!("/proc/{}/stat", self.child.id());
         let stat = std::fs::read_to_string(path).unwrap_or_default();
         // The name in parentheses may hold blanks; user and system time are the 12th and 13th field after it.
         let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
-        let ticks = fields.split(' ').skip(11).take(2);
-        ticks
-            .filter_map(|ticks| ticks.parse::<f64>().ok())
-            .sum::<f64>()
-            * 10_000.0
+        let mut ticks = fields.split(' ').skip(11).map(str::parse::<f64>);
+        let mut next = || ticks.next().and_then(Result::ok).unwrap_or(f64::NAN) * 10_000.0;
+        let (user, system) = (next(), next());
+        (user + system, system)
     }
 
     /// Memory it has in use, in MiB.

@@ -166,7 +166,7 @@ impl From<hearth_store::Error> for Error {
             Leaf::Io { path, source } => Self::new(Code::Storage, format!("{}: {source}.", path.display()))
                 .hint("Check that the folder exists and can be written."),
             Leaf::KeyStore { reason } => Self::new(Code::Storage, format!("The system's key store cannot be used: {reason}."))
-                .hint("Unlock it, or on Linux start a Secret Service such as GNOME Keyring, then start Hearth again."),
+                .hint("Unlock it, or on Linux start a Secret Service such as GNOME Keyring, then try again."),
             Leaf::Sqlite(source) => Self::new(Code::Storage, format!("The chat database reported: {source}."))
                 .hint("Try again; if it stays, start Hearth again."),
         }

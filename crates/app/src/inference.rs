@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hearth_engine::{Cancel, Generation, Limits, LoadSpec, Priority, Purpose, Request, State};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 pub use self::admission::AdmissionLimits;
@@ -36,6 +37,10 @@ use crate::settings::{Settings, SettingsStore};
 
 /// How long the engines may take to end with the program.
 const SHUT_DOWN_LIMIT: Duration = Duration::from_secs(4);
+
+/// How many look for a model on the disk at the same time. When many ask at once for one that is not loaded, the first few find it
+/// and the others find it loading.
+const SEARCHES: usize = 2;
 
 /// What the engine does, for the window's status line.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -93,6 +98,8 @@ pub struct Inference {
     states: States,
     admission: Admission,
     caches: Arc<Caches>,
+    /// Who looks for a model on the disk.
+    searches: Semaphore,
     decode_threads: u32,
 }
 
@@ -117,6 +124,7 @@ impl Inference {
             states: States::default(),
             admission: Admission::default(),
             caches: Arc::default(),
+            searches: Semaphore::new(SEARCHES),
             decode_threads: machine.decode_threads(),
         }
     }
@@ -348,14 +356,23 @@ impl Inference {
         self.find_as(name, Purpose::Generate).await
     }
 
-    /// A model that may be given to the engine. One that is loaded is not looked for on the disk again.
-    async fn find_as(&self, name: &str, purpose: Purpose) -> Result<Arc<Model>> {
-        let loaded = self.registry.rows().into_iter();
-        let mut loaded = loaded.filter(|row| {
+    fn find_loaded(&self, name: &str, purpose: Purpose) -> Option<Arc<Model>> {
+        let rows = self.registry.rows().into_iter();
+        let mut fit = rows.filter(|row| {
             row.model.name == name && row.model.spec.purpose == purpose && is_usable(row)
         });
-        if let Some(row) = loaded.next() {
-            return Ok(row.model);
+        fit.next().map(|row| row.model)
+    }
+
+    /// A model that may be given to the engine. One that is loaded is not looked for on the disk again.
+    async fn find_as(&self, name: &str, purpose: Purpose) -> Result<Arc<Model>> {
+        if let Some(model) = self.find_loaded(name, purpose) {
+            return Ok(model);
+        }
+        let turn = self.searches.acquire().await;
+        let _turn = turn.map_err(Error::internal)?;
+        if let Some(model) = self.find_loaded(name, purpose) {
+            return Ok(model);
         }
         // Nothing reaches the engine that has not been validated.
         let file = match purpose {

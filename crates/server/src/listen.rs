@@ -4,6 +4,7 @@
 
 mod bind;
 mod connections;
+mod descriptors;
 mod file;
 mod follow;
 mod holder;
@@ -46,6 +47,10 @@ impl Server {
     }
 
     async fn start_with(app: Arc<App>, config: &ServerConfig, limits: Limits) -> Result<Running> {
+        let limits = Limits {
+            connections: descriptors::room_for(limits.connections),
+            ..limits
+        };
         let rules = rules(&app, config).await?;
         let main = bind::first_free(config.port, config.lan).await?;
         let mut notices: Vec<String> = main.notice.into_iter().collect();

@@ -1,6 +1,7 @@
 //! A server that follows the settings: on and off, elsewhere, for others. What comes of it stands in [`hearth_app::App::server`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hearth_app::App;
 use hearth_app::server::{ServerConfig, ServerStatus};
@@ -8,6 +9,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Running, Server};
+
+/// How long a server that could not start waits before it tries again; twice as long each time.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+/// The longest such wait. A key store may ask the person each time.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
+
+/// What the status says after why the server does not listen.
+const AGAIN: &str = "Until then the server is closed; it tries again by itself.";
 
 /// Keeps the server as the settings say until it is told to end.
 pub struct Follow {
@@ -18,8 +27,12 @@ pub struct Follow {
 impl Follow {
     /// Must be called inside a tokio runtime.
     pub fn start(app: Arc<App>) -> Self {
+        Self::start_with(app, FIRST_PAUSE)
+    }
+
+    pub(super) fn start_with(app: Arc<App>, first_pause: Duration) -> Self {
         let end = CancellationToken::new();
-        let task = tokio::spawn(follow(app, end.clone()));
+        let task = tokio::spawn(follow(app, end.clone(), first_pause));
         Self { end, task }
     }
 
@@ -32,19 +45,28 @@ impl Follow {
     }
 }
 
-async fn follow(app: Arc<App>, end: CancellationToken) {
+async fn follow(app: Arc<App>, end: CancellationToken, first_pause: Duration) {
     let mut settings = app.settings().subscribe();
     let mut running: Option<Running> = None;
     let mut last: Option<ServerConfig> = None;
+    let mut pause = first_pause;
     loop {
         let config = ServerConfig::of(&settings.borrow_and_update());
         if last.as_ref() != Some(&config) {
-            running = change(&app, running, last.as_ref(), &config).await;
-            last = Some(config);
+            pause = first_pause;
         }
+        let is_missing = config.on && running.is_none();
+        if last.as_ref() != Some(&config) || is_missing {
+            running = change(&app, running, last.as_ref(), &config).await;
+        }
+        let is_missing = config.on && running.is_none();
+        last = Some(config);
         tokio::select! {
             () = end.cancelled() => break,
             changed = settings.changed() => if changed.is_err() { break },
+            () = tokio::time::sleep(pause), if is_missing => {
+                pause = (2 * pause).min(LONGEST_PAUSE);
+            }
         }
     }
     if let Some(running) = running {
@@ -78,9 +100,10 @@ async fn change(
         }
         Err(error) => {
             tracing::warn!(%error, "the server does not listen");
-            let hint = error.hint.unwrap_or_default();
+            let words = [Some(error.message), error.hint, Some(AGAIN.to_owned())];
+            let words: Vec<String> = words.into_iter().flatten().collect();
             app.server().set_status(ServerStatus {
-                notice: Some(format!("{} {hint}", error.message).trim().to_owned()),
+                notice: Some(words.join(" ")),
                 ..ServerStatus::default()
             });
             None

@@ -1,5 +1,7 @@
 //! The server on real sockets of this machine, with the fake engine.
 
+use std::path::Path;
+
 use hearth_app::Options;
 use hearth_app::inference::FakeEngines;
 use hearth_app::keys::{MemorySecrets, Scope, Secrets};
@@ -18,12 +20,16 @@ mod wire;
 
 fn app_with(secrets: Arc<dyn Secrets>) -> (Arc<App>, tempfile::TempDir) {
     let home = tempfile::tempdir().unwrap();
+    (app_at(home.path(), secrets), home)
+}
+
+fn app_at(home: &Path, secrets: Arc<dyn Secrets>) -> Arc<App> {
     let app = App::open(Options {
-        paths: Paths::under(home.path()),
+        paths: Paths::under(home),
         engines: Arc::new(FakeEngines { in_child: false }),
     });
     app.open_keys(secrets);
-    (app, home)
+    app
 }
 
 fn app() -> (Arc<App>, tempfile::TempDir) {
@@ -233,6 +239,44 @@ async fn it_follows_the_settings() {
     wait(&app, |s| s.running).await;
     follow.stop().await;
     assert!(!app.server().status().running);
+}
+
+#[tokio::test]
+async fn without_its_key_store_it_stays_closed_and_opens_when_that_is_back() {
+    let secrets: Arc<MemorySecrets> = Arc::default();
+    let (before, home) = app_with(secrets.clone());
+    let keys = before.keys().unwrap();
+    let key = keys.create("x", vec![Scope::Inference]).await.unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let wanted = SettingChange::ServerPort(u32::from(port));
+    before.settings().set(wanted).await.unwrap();
+
+    // Started again, and the key store is not there.
+    secrets.set_missing(true);
+    let app = app_at(home.path(), secrets.clone());
+    let follow = Follow::start_with(app.clone(), Duration::from_millis(10));
+    wait(&app, |s| s.notice.is_some()).await;
+    let status = app.server().status();
+    assert!(!status.running && status.addresses.is_empty(), "{status:?}");
+    let notice = status.notice.unwrap();
+    for words in ["key store cannot be used", "Unlock it", "tries again"] {
+        assert!(notice.contains(words), "{notice}");
+    }
+    // It keeps closed as long as that lasts.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err());
+
+    secrets.set_missing(false);
+    wait(&app, |s| s.running && s.notice.is_none()).await;
+    let address = app.server().status().addresses[0].clone();
+    let answer = ask(&address, "GET /v1/models", "").await;
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    let header = format!("x-api-key: {}\r\n", key.secret);
+    let answer = ask(&address, "GET /v1/models", &header).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    follow.stop().await;
 }
 
 async fn wait(app: &App, until: impl Fn(&ServerStatus) -> bool) {

@@ -1,6 +1,13 @@
 //! The system's key store: the login keychain on macOS, the Secret Service (GNOME Keyring, KWallet) on Linux.
+//!
+//! It is reached anew for every call: a key store that was not there, or that was started again, is found by the next one.
 
-use keyring::{Entry, Error as Leaf};
+#[cfg(target_os = "macos")]
+use apple_native_keyring_store::keychain::Store;
+use keyring_core::api::CredentialStoreApi;
+use keyring_core::{Entry, Error as Leaf};
+#[cfg(not(target_os = "macos"))]
+use zbus_secret_service_keyring_store::Store;
 
 use super::{Secrets, Sensitive};
 use crate::{Error, Result};
@@ -20,10 +27,9 @@ impl Keychain {
     }
 
     fn entry(&self, name: &str) -> Result<Entry> {
-        if let Err(error) = Entry::store_status() {
-            return Err(failed(error));
-        }
-        Entry::new(&self.service, name).map_err(|e| failed(&e))
+        let store = Store::new().map_err(|e| failed(&e))?;
+        let entry = store.build(&self.service, name, None);
+        entry.map_err(|e| failed(&e))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Secrets that last as long as the program, for tests.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::{Secrets, Sensitive};
@@ -10,23 +11,28 @@ use crate::{Error, Result};
 #[derive(Debug, Default)]
 pub struct MemorySecrets {
     kept: Mutex<HashMap<String, Sensitive<String>>>,
-    missing: bool,
+    missing: AtomicBool,
 }
 
 impl MemorySecrets {
     /// A key store that cannot be reached.
     pub fn missing() -> Self {
         Self {
-            missing: true,
+            missing: AtomicBool::new(true),
             ..Self::default()
         }
+    }
+
+    /// From now on it can be reached, or not.
+    pub fn set_missing(&self, missing: bool) {
+        self.missing.store(missing, Ordering::Relaxed);
     }
 
     fn with<T>(
         &self,
         work: impl FnOnce(&mut HashMap<String, Sensitive<String>>) -> T,
     ) -> Result<T> {
-        if self.missing {
+        if self.missing.load(Ordering::Relaxed) {
             return Err(Error::KeyStore {
                 reason: "there is none".to_owned(),
             });

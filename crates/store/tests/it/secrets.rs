@@ -1,6 +1,7 @@
 //! A real key store: GNOME Keyring on a session bus of its own, in a home of its own. The test starts itself again inside that.
 
-use std::process::Command;
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
 
 use hearth_store::{Keychain, Secrets, Sensitive};
 
@@ -63,6 +64,85 @@ fn round_trip() {
     assert_eq!(again.get("two").unwrap(), None);
     again.remove("one").unwrap();
     assert_eq!(keychain.get("one").unwrap(), None);
+}
+
+#[test]
+fn a_key_store_that_comes_later_is_found() {
+    if std::env::var_os(INSIDE).is_some() {
+        return comes_later();
+    }
+    if cfg!(target_os = "macos") {
+        return eprintln!("skipped: the login keychain of a person is not for tests");
+    }
+    for program in ["dbus-daemon", "gnome-keyring-daemon"] {
+        if Command::new(program).arg("--version").output().is_err() {
+            return eprintln!("skipped: {program} is not installed (scripts/system-packages keys)");
+        }
+    }
+    let home = tempfile::tempdir().unwrap();
+    let bus = format!("unix:path={}", home.path().join("bus").display());
+    // In a process of its own, because the place of the bus is read from the environment.
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "it::secrets::a_key_store_that_comes_later_is_found",
+        ])
+        .env("HOME", home.path())
+        .env("XDG_DATA_HOME", home.path().join("data"))
+        .env("XDG_RUNTIME_DIR", home.path())
+        .env("DBUS_SESSION_BUS_ADDRESS", bus)
+        .env(INSIDE, "1")
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{printed}");
+    assert!(printed.contains("1 passed"), "{printed}");
+}
+
+fn comes_later() {
+    let keychain = Keychain::new("app.hearth.test");
+    let error = keychain.get("one").unwrap_err();
+    assert!(error.to_string().contains("key store"), "{error}");
+    let bus = std::env::var("DBUS_SESSION_BUS_ADDRESS").unwrap();
+    let mut daemons = vec![start(
+        "dbus-daemon",
+        &["--session", "--nofork", "--address", &bus],
+    )];
+    let socket = std::path::PathBuf::from(bus.trim_start_matches("unix:path="));
+    until(|| socket.exists());
+    let arguments = ["--foreground", "--unlock", "--components=secrets"];
+    daemons.push(start("gnome-keyring-daemon", &arguments));
+    let value = Sensitive::new(SECRET.to_owned());
+    let found = until(|| keychain.set("one", &value).is_ok());
+    let read = keychain.get("one");
+    for daemon in &mut daemons {
+        daemon.kill().unwrap();
+        daemon.wait().unwrap();
+    }
+    assert!(found, "it is not found");
+    assert_eq!(read.unwrap(), Some(value));
+    assert!(keychain.get("one").is_err(), "nobody is there any more");
+}
+
+/// A program that reads the password of the key store, if it wants one.
+fn start(program: &str, arguments: &[&str]) -> Child {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::piped());
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"test").unwrap();
+    child
+}
+
+/// Whether something comes true within ten seconds.
+fn until(check: impl Fn() -> bool) -> bool {
+    (0..200).any(|_| {
+        let holds = check();
+        if !holds {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        holds
+    })
 }
 
 fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {

@@ -103,7 +103,7 @@ fn message(text: &str, stream: bool) -> Value {
 /// Reads until the server closes.
 pub(super) async fn reply(mut socket: TcpStream) -> Reply {
     let mut text = String::new();
-    let read = tokio::time::timeout(Duration::from_secs(30), socket.read_to_string(&mut text));
+    let read = tokio::time::timeout(Duration::from_secs(60), socket.read_to_string(&mut text));
     read.await.expect("an answer hangs").unwrap();
     let (head, body) = text.split_once("\r\n\r\n").expect("no whole head");
     let field = |name: &str| {
