@@ -109,10 +109,10 @@ async fn every_recorded_request_is_answered_as_before() {
         };
         assert!(files.iter().any(begins), "nothing of {client} is recorded");
     }
+    let server = TestServer::start();
     for path in files {
         let text = std::fs::read_to_string(&path).unwrap();
         let requests: Vec<Recorded> = serde_json::from_str(&text).unwrap();
-        let server = TestServer::start();
         let mut answers = Vec::with_capacity(requests.len());
         for request in &requests {
             answers.push(replay(&server, request).await);
