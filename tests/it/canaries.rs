@@ -69,22 +69,30 @@ impl Served {
             .stderr(file("stderr"))
             .spawn()
             .unwrap();
-        let found = || -> Option<Value> {
-            let text = std::fs::read(home.path().join("data/server.json")).ok()?;
-            serde_json::from_slice(&text).ok()
+        let mut served = Self {
+            child,
+            port: 0,
+            token: String::new(),
+            home,
         };
         for _ in 0..600 {
-            if let Some(file) = found() {
-                return Self {
-                    child,
-                    port: file["port"].as_u64().unwrap() as u16,
-                    token: file["token"].as_str().unwrap().to_owned(),
-                    home,
-                };
+            if let Some(file) = served.file() {
+                served.port = file["port"].as_u64().unwrap() as u16;
+                file["token"]
+                    .as_str()
+                    .unwrap()
+                    .clone_into(&mut served.token);
+                return served;
             }
             std::thread::sleep(Duration::from_millis(50));
         }
         panic!("the server did not start");
+    }
+
+    /// What it wrote for the programs of the same user.
+    fn file(&self) -> Option<Value> {
+        let text = std::fs::read(self.home.path().join("data/server.json")).ok()?;
+        serde_json::from_slice(&text).ok()
     }
 
     /// Status and body. `head` holds further lines.
@@ -115,6 +123,14 @@ impl Served {
         let (status, answer) = self.ask(&format!("POST {path}"), &self.let_in(), Some(body));
         assert!(expected.contains(&status), "{path}: {answer}");
         answer
+    }
+}
+
+/// A test that fails leaves no server behind.
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
