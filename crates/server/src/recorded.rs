@@ -109,8 +109,9 @@ async fn every_recorded_request_is_answered_as_before() {
         };
         assert!(files.iter().any(begins), "nothing of {client} is recorded");
     }
-    let server = TestServer::start();
     for path in files {
+        // Each with nothing loaded before: what is loaded is among the answers.
+        let server = TestServer::start();
         let text = std::fs::read_to_string(&path).unwrap();
         let requests: Vec<Recorded> = serde_json::from_str(&text).unwrap();
         let mut answers = Vec::with_capacity(requests.len());
