@@ -1,7 +1,7 @@
 """One Hearth for all tests: the real server, the starter model and the embedder, in a home folder of its own.
 
 With HEARTH_RECORD=FOLDER every request goes through a small proxy that writes down what the client has sent; crates/server replays
-these files against the fake engine.
+these files against the fake engine: HEARTH_RECORD=crates/server/src/recorded scripts/test-clients
 """
 import json
 import os
@@ -87,7 +87,8 @@ def hearth(server, request):
     if not folder:
         yield server
         return
-    name = re.sub(r"[^a-z0-9]+", "-", request.node.nodeid.lower().removesuffix("]")).strip("-")
+    test = request.node.nodeid.lower().removesuffix("]").removeprefix("tests/clients/test_").replace(".py::test_", "-")
+    name = re.sub(r"[^a-z0-9]+", "-", test).strip("-")
     with Recorder(server.url, pathlib.Path(folder) / f"{name}.json") as recorder:
         yield Hearth(recorder.url, server.chat, server.embedder, server.process)
 

@@ -7,6 +7,18 @@ import urllib.parse
 
 # Of no use in a replay, or different on every machine.
 LEFT_OUT = {"host", "connection", "content-length", "transfer-encoding", "accept-encoding", "user-agent"}
+# Longer texts are cut: this many characters are too long for the fake engine's window too.
+LONGEST = 20_000
+
+
+def shortened(value):
+    if isinstance(value, str):
+        return value[:LONGEST]
+    if isinstance(value, list):
+        return [shortened(item) for item in value]
+    if isinstance(value, dict):
+        return {name: shortened(item) for name, item in value.items()}
+    return value
 
 
 class Recorder:
@@ -68,9 +80,11 @@ class Recorder:
 
     def note(self, method, path, headers, body):
         kept = {name.lower(): value for name, value in headers.items() if name.lower() not in LEFT_OUT and not name.lower().startswith("x-stainless")}
-        self.requests.append({"method": method, "path": path, "headers": kept, "body": body.decode()})
+        request = {"method": method, "path": path, "headers": kept, "body": shortened(json.loads(body)) if body else None}
+        if request not in self.requests:
+            self.requests.append(request)
 
     def __exit__(self, *_):
         self.server.shutdown()
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(json.dumps(self.requests, indent=1, sort_keys=True) + "\n")
+        self.path.write_text(json.dumps(self.requests, indent=1, sort_keys=True, ensure_ascii=False) + "\n")

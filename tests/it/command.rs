@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use hearth_tests::install_starter;
 
 /// `hearth` from the same build; `cargo test --workspace` has built it.
-fn hearth() -> PathBuf {
+pub(crate) fn hearth() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let built = test.ancestors().nth(2).unwrap().join("hearth");
     assert!(
@@ -148,6 +148,12 @@ fn ctrl_c_ends_with_130() {
     assert_eq!(answer["finish_reason"], "cancelled");
 }
 
+/// Sends a signal to a process that was started here.
+pub(crate) fn signal(child: &std::process::Child, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_raw(child.id() as i32).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
 /// `hearth serve` on the fake engine, until it is told to end.
 struct Served {
     child: std::process::Child,
@@ -174,9 +180,8 @@ impl Served {
         Self { child, home }
     }
 
-    fn signal(&self, signal: rustix::process::Signal) {
-        let pid = rustix::process::Pid::from_raw(self.child.id() as i32).unwrap();
-        rustix::process::kill_process(pid, signal).unwrap();
+    fn signal(&self, name: rustix::process::Signal) {
+        signal(&self.child, name);
     }
 }
 

@@ -42,7 +42,8 @@ def ask(address, answered, more):
     program = pathlib.Path(sys.executable).with_name("schemathesis")
     env = dict(os.environ, SCHEMATHESIS_HOOKS="hooks", PYTHONPATH=str(here), HEARTH_ANSWERED=str(answered))
     command = [program, "--config-file", here / "schemathesis.toml", "run", address + "/openapi.json", *more]
-    return subprocess.run(command, env=env).returncode
+    # It keeps notes where it stands; they go with the folder.
+    return subprocess.run(command, env=env, cwd=answered.parent).returncode
 
 
 def never_answered(address, answered):

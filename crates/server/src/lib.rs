@@ -19,6 +19,8 @@ mod metrics;
 mod ollama;
 mod openai;
 mod picture;
+#[cfg(test)]
+mod recorded;
 mod refusal;
 mod routes;
 mod sse;

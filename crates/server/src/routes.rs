@@ -74,13 +74,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_gate_stands_before_every_route() {
+    async fn what_is_not_there_is_said_after_the_gate() {
         let server = TestServer::start();
-        for path in ["/health", "/v1/models", "/nowhere"] {
-            for method in ["GET", "POST", "OPTIONS"] {
-                let status = status(&server, method, path, "evil.example:8100").await;
-                assert_eq!(status, StatusCode::FORBIDDEN, "{method} {path}");
-            }
+        for path in ["/health", "/nowhere"] {
+            let status = status(&server, "GET", path, "evil.example:8100").await;
+            assert_eq!(status, StatusCode::FORBIDDEN, "{path}");
         }
         for (method, path, expected) in [
             ("GET", "/health", StatusCode::OK),

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::error::Anthropic;
-use super::shape::{ContentBlock, MessageShape, Stop, Text, Thinking, ToolUse, Usage};
+use super::shape::{ContentBlock, MessageShape, Stop, Text, Thoughts, ToolUse, Usage};
 use crate::answer::{Whole, Wire};
 use crate::failure::Dialect;
 use crate::refusal::Refusal;
@@ -63,7 +63,7 @@ impl Heading {
         }
         let mut content = Vec::new();
         if self.thinking && !whole.reasoning.is_empty() {
-            content.push(ContentBlock::Thinking(Thinking {
+            content.push(ContentBlock::Thinking(Thoughts {
                 kind: "thinking",
                 thinking: whole.reasoning.clone(),
                 signature: "",

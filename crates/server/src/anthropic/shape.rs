@@ -33,6 +33,7 @@ pub(crate) struct Stop {
 /// Tokens read and written.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = anthropic::Usage)]
+#[allow(clippy::struct_field_names)] // The API names them so.
 pub(crate) struct Usage {
     /// Those of the prompt that were not read before.
     pub(super) input_tokens: u32,
@@ -46,7 +47,7 @@ pub(crate) struct Usage {
 #[schema(as = anthropic::AnswerBlock)]
 #[serde(untagged)]
 pub(crate) enum ContentBlock {
-    Thinking(Thinking),
+    Thinking(Thoughts),
     Text(Text),
     ToolUse(ToolUse),
 }
@@ -54,7 +55,7 @@ pub(crate) enum ContentBlock {
 /// What the model thought.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = anthropic::Thinking)]
-pub(crate) struct Thinking {
+pub(crate) struct Thoughts {
     #[serde(rename = "type")]
     pub(super) kind: &'static str,
     pub(super) thinking: String,

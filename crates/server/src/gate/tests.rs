@@ -11,6 +11,8 @@ use hearth_app::{App, Options};
 
 use super::*;
 
+mod every_route;
+
 const PORT: u16 = 8100;
 const LAN_IP: [u8; 4] = [192, 168, 1, 5];
 const LISTED: &str = "https://app.example";

@@ -31,42 +31,38 @@ pub(crate) async fn chat(
     body: std::result::Result<Body<ChatRequest>, Refusal>,
 ) -> Result {
     let Body(asked) = body?;
-    let keep_alive = keep_alive::parse(asked.keep_alive.as_ref())?;
+    let wish = Wish {
+        form: Form::Chat,
+        shown: &asked.model,
+        keep_alive: keep_alive::parse(asked.keep_alive.as_ref())?,
+        stream: asked.stream != Some(false),
+    };
     let request = request(&asked)?;
-    let model = names::resolve(&state, &asked.model).await?;
-    let stream = asked.stream != Some(false);
+    Ok(answer(&state, wish, request, caching).await?)
+}
+
+/// Begins the generation and answers with lines or with one object. Without a request the model is only loaded or unloaded.
+pub(super) async fn answer(
+    state: &ServerState,
+    wish: Wish<'_>,
+    request: Option<Request>,
+    caching: Caching,
+) -> std::result::Result<Response, Refusal> {
+    let model = names::resolve(state, wish.shown).await?;
     let Some(request) = request else {
-        let wish = Wish {
-            form: Form::Chat,
-            shown: &asked.model,
-            model,
-            keep_alive,
-            stream,
-        };
-        return Ok(load::load(&state, wish).await?);
+        return load::load(state, wish, model).await;
     };
     let ask = Ask {
         dialect: DIALECT,
         model,
         request,
-        keep_alive,
+        keep_alive: wish.keep_alive,
         caching: caching.0,
     };
-    Ok(answer(&state, ask, Form::Chat, &asked.model, stream).await?)
-}
-
-/// Begins the generation and answers with lines or with one object.
-pub(super) async fn answer(
-    state: &ServerState,
-    ask: Ask,
-    form: Form,
-    shown: &str,
-    stream: bool,
-) -> std::result::Result<Response, Refusal> {
     let began = Instant::now();
     let answers = Answers::begin(state, vec![ask]).await?;
-    let heading = Heading::new(form, shown, began);
-    if stream {
+    let heading = Heading::new(wish.form, wish.shown, began);
+    if wish.stream {
         return Ok(sse::lines(frames(answers, Lines::new(heading))));
     }
     let whole = answers.current.whole().await?;

@@ -6,13 +6,12 @@ use hearth_app::engine::{Message, Request, Role};
 use super::chat::answer;
 use super::conversation::images;
 use super::error::{Failure, Result};
+use super::keep_alive;
 use super::lines::Form;
-use super::load::{self, Wish};
+use super::load::Wish;
 use super::options::Shared;
 use super::request::GenerateRequest;
 use super::shape::{Line, SentLine};
-use super::{DIALECT, keep_alive, names};
-use crate::answer::Ask;
 use crate::body::Body;
 use crate::caching::Caching;
 use crate::refusal::Refusal;
@@ -28,28 +27,15 @@ pub(crate) async fn generate(
     body: std::result::Result<Body<GenerateRequest>, Refusal>,
 ) -> Result {
     let Body(asked) = body?;
-    let keep_alive = keep_alive::parse(asked.keep_alive.as_ref())?;
-    let request = request(&asked)?;
-    let model = names::resolve(&state, &asked.model).await?;
-    let stream = asked.stream != Some(false);
-    if asked.prompt.is_empty() {
-        let wish = Wish {
-            form: Form::Generate,
-            shown: &asked.model,
-            model,
-            keep_alive,
-            stream,
-        };
-        return Ok(load::load(&state, wish).await?);
-    }
-    let ask = Ask {
-        dialect: DIALECT,
-        model,
-        request,
-        keep_alive,
-        caching: caching.0,
+    let wish = Wish {
+        form: Form::Generate,
+        shown: &asked.model,
+        keep_alive: keep_alive::parse(asked.keep_alive.as_ref())?,
+        stream: asked.stream != Some(false),
     };
-    Ok(answer(&state, ask, Form::Generate, &asked.model, stream).await?)
+    let request = request(&asked)?;
+    let request = (!asked.prompt.is_empty()).then_some(request);
+    Ok(answer(&state, wish, request, caching).await?)
 }
 
 /// What the engine is asked. A raw answer is not taken apart: who writes the markup also reads it.

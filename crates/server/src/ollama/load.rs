@@ -14,25 +14,28 @@ use crate::refusal::Refusal;
 use crate::sse;
 use crate::state::ServerState;
 
-/// Who asks for which model, and how the answer is to look.
+/// What both ways of asking have beside the request itself.
 pub(super) struct Wish<'r> {
     pub(super) form: Form,
     /// As the client wrote it.
     pub(super) shown: &'r str,
-    /// As Hearth names it.
-    pub(super) model: String,
     pub(super) keep_alive: Option<KeepAlive>,
     pub(super) stream: bool,
 }
 
 /// Loads the model and waits for it, or unloads it when it is to be kept for no time.
-pub(super) async fn load(state: &ServerState, wish: Wish<'_>) -> Result<Response, Refusal> {
+/// `model` is its name here.
+pub(super) async fn load(
+    state: &ServerState,
+    wish: Wish<'_>,
+    model: String,
+) -> Result<Response, Refusal> {
     let asked = Instant::now();
     let reason = if is_zero(wish.keep_alive) {
-        unload(state, &wish.model).await?;
+        unload(state, &model).await?;
         "unload"
     } else {
-        touch(state, wish.model, wish.keep_alive).await?;
+        touch(state, model, wish.keep_alive).await?;
         "load"
     };
     let answer = Heading::new(wish.form, wish.shown, asked).bare(reason);

@@ -61,7 +61,7 @@ pub(crate) struct Line {
 #[serde(untagged)]
 #[allow(dead_code)] // Never made.
 pub(crate) enum SentLine {
-    Line(Line),
+    Line(Box<Line>),
     /// The answer broke off.
     Error(ErrorBody),
 }

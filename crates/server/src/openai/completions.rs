@@ -219,7 +219,7 @@ pub(crate) struct Completion {
 pub(crate) struct Choice {
     text: String,
     index: usize,
-    logprobs: Option<Logprobs>,
+    logprobs: Option<Odds>,
     /// `stop` or `length`.
     finish_reason: &'static str,
 }
@@ -227,7 +227,7 @@ pub(crate) struct Choice {
 /// The older form of probabilities: lists side by side.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = openai::CompletionLogprobs)]
-pub(crate) struct Logprobs {
+pub(crate) struct Odds {
     tokens: Vec<String>,
     token_logprobs: Vec<f32>,
     top_logprobs: Vec<BTreeMap<String, f32>>,
@@ -265,7 +265,7 @@ fn completion(head: Head, wholes: Vec<Whole>, view: &View) -> Completion {
 }
 
 /// `offset` is where the first token begins in the text, in bytes.
-fn logprobs(tokens: &[TokenLogprob], mut offset: usize) -> Logprobs {
+fn logprobs(tokens: &[TokenLogprob], mut offset: usize) -> Odds {
     let mut offsets = Vec::with_capacity(tokens.len());
     for token in tokens {
         offsets.push(offset);
@@ -275,7 +275,7 @@ fn logprobs(tokens: &[TokenLogprob], mut offset: usize) -> Logprobs {
         let pairs = token.top.iter().map(|t| (t.text.clone(), t.logprob));
         pairs.collect()
     };
-    Logprobs {
+    Odds {
         tokens: tokens.iter().map(|t| t.text.clone()).collect(),
         token_logprobs: tokens.iter().map(|t| t.logprob).collect(),
         top_logprobs: tokens.iter().map(top).collect(),

@@ -103,7 +103,7 @@ pub(crate) enum Numbers {
 #[schema(as = openai::Embeddings)]
 pub(crate) struct Embeddings {
     object: &'static str,
-    data: Vec<Embedding>,
+    data: Vec<Entry>,
     model: String,
     usage: ReadUsage,
 }
@@ -111,7 +111,7 @@ pub(crate) struct Embeddings {
 /// The vector of one text.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = openai::Embedding)]
-pub(crate) struct Embedding {
+pub(crate) struct Entry {
     object: &'static str,
     index: usize,
     embedding: Numbers,
@@ -146,7 +146,7 @@ pub(crate) async fn create(
         if let Some(count) = request.dimensions {
             shorten(&mut vector, count)?;
         }
-        data.push(Embedding {
+        data.push(Entry {
             object: "embedding",
             index,
             embedding: encoding.write(vector),
