@@ -8,7 +8,6 @@ import { fileURLToPath } from "node:url"
 import { newHome, removeHome } from "./support/driver"
 import { Hearth } from "./support/hearth"
 import { resize } from "./support/screen"
-import { fillServer } from "./support/server"
 
 const DOCS = fileURLToPath(new URL("../../docs/images", import.meta.url))
 const SCALE = 2
@@ -66,11 +65,12 @@ async function open(hearth: Hearth, title: string): Promise<void> {
   await hearth.browser.pause(1200)
 }
 
-/** The log of real requests to the real model, in the dark. */
+/** What programs need, in the dark. Not the log: its figures would be this machine's. */
 async function server(hearth: Hearth, file: string): Promise<void> {
-  await hearth.server("requests")
-  await fillServer(hearth, { requests: 10, keys: 0, question: "Explain in two sentences why the sky is blue." })
-  await hearth.until("the log", async () => (await hearth.browser.$$('[data-testid="request"]').length) >= 10)
+  await hearth.server("connect")
+  await hearth.at("language-python").click()
+  spawnSync("xdotool", ["mousemove", "2390", "1590"])
+  await hearth.browser.pause(700)
   save(file, `${1080 * SCALE}x${720 * SCALE}+0+0`)
 }
 

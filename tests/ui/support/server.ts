@@ -14,15 +14,8 @@ export function addLongModel(home: string): void {
   symlinkSync(STARTER, join(home, "models", `${LONG_NAME}.gguf`))
 }
 
-export type Filling = {
-  requests: number
-  keys: number
-  /** What is asked; else the fake model is told how much to say. */
-  question?: string
-}
-
-/** Makes keys and sends requests as programs would. */
-export async function fillServer(hearth: Hearth, { requests, keys, question }: Filling): Promise<void> {
+/** Makes keys and sends requests as programs would; the fake model is told how much to say. */
+export async function fillServer(hearth: Hearth, { requests, keys }: { requests: number; keys: number }): Promise<void> {
   const { addresses } = (await hearth.invoke("server_status")).ok as { addresses: string[] }
   const models = (await hearth.invoke("list_models")).ok as { name: string }[]
   const long = models.find((model) => model.name.toLowerCase().startsWith("qwen3"))?.name ?? "starter"
@@ -32,20 +25,20 @@ export async function fillServer(hearth: Hearth, { requests, keys, question }: F
     const made = (await hearth.invoke("create_api_key", { name: USES[at % USES.length], scopes })).ok as { secret: string }
     secret = made.secret
   }
-  const text = (count: number, slowly = false) => question ?? `${slowly ? "!slow 4" : "!say"} ${"word ".repeat(count)}`
+  const text = (count: number, slowly = false) => `${slowly ? "!slow 4" : "!say"} ${"word ".repeat(count)}`
   const say = (count: number, slowly = false) => [{ role: "user", content: text(count, slowly) }]
   type Kind = [agent: string, path: string, body: object | null, headers?: Record<string, string>]
   const kinds: Kind[] = [
-    ["Zed/1.19.2", "/v1/chat/completions", { model: "starter", messages: say(30, true), stream: true, max_tokens: 160 }],
-    ["OpenAI/Python", "/v1/chat/completions", { model: "starter", messages: say(40), max_tokens: 80 }],
+    ["Zed/1.19.2", "/v1/chat/completions", { model: "starter", messages: say(30, true), stream: true }],
+    ["OpenAI/Python", "/v1/chat/completions", { model: "starter", messages: say(40) }],
     ["OpenAI/Python", "/v1/embeddings", { model: "embedder", input: text(60) }],
-    ["curl/8.7.1", "/api/chat", { model: "starter", stream: false, messages: say(9), options: { num_predict: 40 } }],
+    ["curl/8.7.1", "/api/chat", { model: "starter", stream: false, messages: say(9) }],
     ["node", "/v1/models", null],
-    ["claude-cli/2.1.270", "/v1/messages", { model: long, max_tokens: 120, messages: say(150) }],
+    ["claude-cli/2.1.270", "/v1/messages", { model: long, max_tokens: 900, messages: say(150) }],
     ["Mozilla/5.0", "/v1/chat/completions", { model: "starter", messages: [] }, { origin: "https://recipes.example" }],
-    ["ollama-python/0.6.1", "/api/generate", { model: long, stream: false, prompt: text(60), options: { num_predict: 60 } }],
+    ["ollama-python/0.6.1", "/api/generate", { model: long, stream: false, prompt: text(60) }],
     ["OpenAI/JS", "/v1/chat/completions", { model: "gpt-5", messages: say(1) }],
-    ["codex_cli_rs/0.162.1", "/v1/responses", { model: "starter", input: text(80), max_output_tokens: 90 }],
+    ["codex_cli_rs/0.162.1", "/v1/responses", { model: "starter", input: text(80) }],
   ]
   for (let at = 0; at < requests; at += 1) {
     const [agent, path, body, more] = kinds[at % kinds.length] as Kind

@@ -71,7 +71,7 @@ export const de: Strings = {
         "Es gibt kein Konto, keine Telemetrie, keine Absturzberichte und keine Suche nach Updates.",
         "Bilder und andere Inhalte aus dem Netz werden nie geladen; sie erscheinen als Links.",
         "Ein Link öffnet sich nur, wenn du klickst und die volle Adresse bestätigst, im Browser und nicht in dieser App.",
-        "Andere Programme können deine Modelle nur fragen, solange das unter Server eingeschaltet ist; Webseiten nie.",
+        "Andere Programme können deine Modelle nur fragen, solange das unter Server eingeschaltet ist, und Webseiten nur, wenn du sie dort einträgst.",
         "Die Fenster der App sind vom Netz getrennt: sie erreichen nur die App selbst.",
       ],
       deleteNote: "Gelöschte Chats verschwinden von der Festplatte, wenn die Zeit zum Widerrufen vorbei ist.",

@@ -5,7 +5,7 @@ import type { server as english } from "./en_server"
 
 export const server: typeof english = {
   title: "Server", nav: "Server", pages: { requests: "Anfragen", connect: "Verbinden", access: "Zugang", limits: "Ports und Grenzen" }, pagesLabel: "Teile des Servers",
-  on: { name: "Anderen Programmen antworten", note: "Editoren, Agenten und Skripte auf diesem Computer können deine Modelle über HTTP benutzen. Webseiten nicht." }, listening: "Erreichbar", off: "Aus", notListening: "Nicht erreichbar", offNote: "Kein Programm kann deine Modelle über HTTP fragen.",
+  on: { name: "Anderen Programmen antworten", note: "Editoren, Agenten und Skripte auf diesem Computer können deine Modelle über HTTP benutzen. Webseiten nicht, wenn du sie nicht einträgst." }, listening: "Erreichbar", off: "Aus", notListening: "Nicht erreichbar", offNote: "Kein Programm kann deine Modelle über HTTP fragen.",
   address: "Adresse", also: (addresses) => `Auch ${addresses}`, copy: "Kopieren", copyAddress: "Adresse kopieren", copied: "Kopiert",
   load: (running, waiting) => `${running} laufen, ${waiting} warten`,
   lanBanner: (address) => `Das lokale Netz kann unter ${address} fragen, mit einem API-Schlüssel. Was gesendet wird, ist nicht verschlüsselt.`, lanBannerNoAddress: "Das lokale Netz kann fragen, mit einem API-Schlüssel. Was gesendet wird, ist nicht verschlüsselt.", lanOff: "Ausschalten",

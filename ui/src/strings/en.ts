@@ -71,7 +71,7 @@ export const en = {
         "There is no account, no telemetry, no crash reporting and no check for updates.",
         "Pictures and other remote content in answers are never loaded; they are shown as links.",
         "A link opens only when you click it and confirm the full address, in your browser and not in this app.",
-        "Other programs can ask your models only while you have that switched on under Server; web pages never can.",
+        "Other programs can ask your models only while you have that switched on under Server, and web pages only if you list them there.",
         "The app's windows are barred from the network: they can reach nothing but the app itself.",
       ],
       deleteNote: "Deleted chats are removed from disk after the time to undo has passed.",

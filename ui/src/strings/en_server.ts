@@ -5,7 +5,7 @@ import type { Code } from "../ipc/client"
 
 export const server = {
   title: "Server", nav: "Server", pages: { requests: "Requests", connect: "Connect", access: "Access", limits: "Ports and limits" }, pagesLabel: "Parts of the server",
-  on: { name: "Answer other programs", note: "Editors, agents and scripts on this computer can use your models over HTTP. Web pages cannot." }, listening: "Listening", off: "Off", notListening: "Not listening", offNote: "No program can ask your models over HTTP.",
+  on: { name: "Answer other programs", note: "Editors, agents and scripts on this computer can use your models over HTTP. Web pages cannot, unless you list them." }, listening: "Listening", off: "Off", notListening: "Not listening", offNote: "No program can ask your models over HTTP.",
   address: "Address", also: (addresses: string) => `Also ${addresses}`, copy: "Copy", copyAddress: "Copy address", copied: "Copied",
   load: (running: string, waiting: string) => `${running} running, ${waiting} waiting`,
   lanBanner: (address: string) => `The local network can ask at ${address}, with an API key. What is sent is not encrypted.`, lanBannerNoAddress: "The local network can ask, with an API key. What is sent is not encrypted.", lanOff: "Switch off",

@@ -137,7 +137,7 @@ fn full(limits: AdmissionLimits) -> Error {
     let message =
         format!("{parallel} requests are running and {queue} are waiting, which is the limit.");
     Error::new(Code::Busy, message)
-        .hint("Try again in a moment, or raise the limits in Settings, Server.")
+        .hint("Try again in a moment, or raise the limits under Server, Ports and limits.")
         .retry_after_s(1)
 }
 
@@ -145,7 +145,7 @@ fn waited(timeout: Duration) -> Error {
     let seconds = timeout.as_secs();
     let message = format!("The request waited {seconds} s for its turn.");
     Error::new(Code::EngineUnavailable, message)
-        .hint("Try again later, or raise the limits in Settings, Server.")
+        .hint("Try again later, or raise the limits under Server, Ports and limits.")
         .retry_after_s(30)
 }
 

@@ -64,7 +64,7 @@ pub(super) fn check(
     let Some(key) = presented(headers) else {
         return Err(Refused::new(
             StatusCode::UNAUTHORIZED,
-            "an API key is needed; make one in Hearth, Settings, Server",
+            "an API key is needed; make one in Hearth, Server, Access",
         ));
     };
     if let Some(seconds) = backoff.wait_s(peer, key, now) {

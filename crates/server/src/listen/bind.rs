@@ -53,7 +53,8 @@ pub(super) async fn first_free(wanted: u16, lan: bool) -> Result<Bound> {
         "{} The {MORE_PORTS} ports after it are not free either{reason}.",
         holder::taken(wanted).await
     );
-    Err(Error::new(Code::Unsupported, message).hint("Choose another port in Settings, Server."))
+    Err(Error::new(Code::Unsupported, message)
+        .hint("Choose another port under Server, Ports and limits."))
 }
 
 /// This port on both loopback addresses; on a network, on every address. Both or none, but for machines without IPv6.
