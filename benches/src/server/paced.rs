@@ -31,16 +31,7 @@ pub(super) struct PacedEngines;
 
 impl Engines for PacedEngines {
     fn start(&self, _: LoadSpec) -> io::Result<Arc<dyn Engine>> {
-        let info = ModelInfo {
-            context_tokens: 65_536,
-            trained_context_tokens: 65_536,
-            offload: "none".into(),
-            weights_bytes: 0,
-            parameters: 0,
-            threads: 1,
-            sees_images: false,
-            encoder: None,
-        };
+        let info = ModelInfo::without_weights(65_536);
         let streams = Streams::default();
         let kept = streams.clone();
         std::thread::spawn(move || keep_time(&kept));

@@ -174,12 +174,17 @@ impl Inference {
         Ok(started)
     }
 
-    /// Lets in as many requests of programs, and keeps of their results, what the settings say, now and after each change. Must be
-    /// called inside a tokio runtime.
+    /// Lets in as many requests of programs, keeps of their results and lets models read what the settings say, now and after each
+    /// change. Must be called inside a tokio runtime.
     pub(crate) fn follow(&self, settings: &SettingsStore) {
         let mut changes = settings.subscribe();
         let (admission, caches) = (self.admission.clone(), Arc::clone(&self.caches));
+        let models = Arc::clone(&self.models);
+        let unload_idle = self.registry.unloader();
         let apply = move |settings: &Settings| {
+            if models.limit_context(settings.context_tokens) {
+                unload_idle();
+            }
             admission.limit(admission_limits(settings));
             caches.keep(settings.server_keep_answers, settings.server_keep_vectors);
         };
@@ -382,6 +387,9 @@ impl Inference {
         let mut spec = LoadSpec::new(&file.path);
         spec.purpose = purpose;
         spec.threads = Some(self.decode_threads);
+        if purpose == Purpose::Generate {
+            spec.context_tokens = Some(file.context_tokens);
+        }
         let fingerprint = self.models.fingerprint(&file).await?;
         if let Some(folder) = self
             .states

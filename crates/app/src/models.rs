@@ -4,8 +4,9 @@ mod details;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use hearth_engine as engine;
+use hearth_engine::{self as engine, LoadSpec};
 use hearth_models::{Header, Library, ModelFile, Projector, Purpose, Source};
 use serde::Serialize;
 
@@ -70,6 +71,8 @@ pub(crate) struct ValidModel {
     pub(crate) path: PathBuf,
     /// Over all parts.
     pub(crate) size_bytes: u64,
+    /// The context window that it is loaded with.
+    pub(crate) context_tokens: u32,
     stamp: details::Stamp,
     pub(crate) header: Arc<Header>,
     /// What it sees with.
@@ -80,6 +83,8 @@ pub(crate) struct ValidModel {
 pub struct Models {
     library: Arc<Library>,
     digests: Arc<Digests>,
+    /// See [`Models::limit_context`].
+    most_context_tokens: AtomicU32,
 }
 
 impl Models {
@@ -87,7 +92,17 @@ impl Models {
         Self {
             library: Arc::new(Library::new(paths.bundled.clone(), paths.models.clone())),
             digests: Arc::default(),
+            most_context_tokens: LoadSpec::DEFAULT_CONTEXT.into(),
         }
+    }
+
+    /// From now on models are loaded with a context window of at most so many tokens; whether that is another limit than before.
+    pub(crate) fn limit_context(&self, tokens: u32) -> bool {
+        self.most_context_tokens.swap(tokens, Ordering::Relaxed) != tokens
+    }
+
+    fn most_context_tokens(&self) -> u32 {
+        self.most_context_tokens.load(Ordering::Relaxed)
     }
 
     /// Every model, also the damaged ones with their problem.
@@ -111,11 +126,12 @@ impl Models {
     /// What every model that can be used says about itself.
     pub async fn all_details(&self) -> Result<Vec<ModelDetails>> {
         let (library, digests) = (Arc::clone(&self.library), Arc::clone(&self.digests));
+        let most = self.most_context_tokens();
         on_disk(move || {
             let files = library.list().models.into_iter();
             // One that cannot be read now is left out, as in a list of what can be used.
             Ok(files
-                .filter_map(|file| digests.details(file).ok())
+                .filter_map(|file| digests.details(file, most).ok())
                 .collect())
         })
         .await
@@ -124,8 +140,8 @@ impl Models {
     /// What the named model says about itself; the name as in [`Models::resolve`].
     pub async fn details(&self, name: &str) -> Result<ModelDetails> {
         let (library, digests) = (Arc::clone(&self.library), Arc::clone(&self.digests));
-        let name = name.to_owned();
-        on_disk(move || Ok(digests.details(details::resolve(&library, &name)?)?)).await
+        let (name, most) = (name.to_owned(), self.most_context_tokens());
+        on_disk(move || Ok(digests.details(details::resolve(&library, &name)?, most)?)).await
     }
 
     /// Removes a model from the user's folder; returns its name and the bytes freed. The caller unloads it first.
@@ -201,6 +217,7 @@ impl Models {
         }
         Ok(ValidModel {
             stamp,
+            context_tokens: details::window(&header, self.most_context_tokens()),
             header,
             projector: file.projector,
             name: file.name,

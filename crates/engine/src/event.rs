@@ -132,6 +132,22 @@ pub struct ModelInfo {
     pub encoder: Option<EncoderInfo>,
 }
 
+impl ModelInfo {
+    /// What an engine without a model reports, for tests of what is around one.
+    pub fn without_weights(context_tokens: u32) -> Self {
+        Self {
+            context_tokens,
+            trained_context_tokens: context_tokens,
+            offload: "Fake engine, nothing is computed".into(),
+            weights_bytes: 0,
+            parameters: 0,
+            threads: 1,
+            sees_images: false,
+            encoder: None,
+        }
+    }
+}
+
 /// The life of an engine as others see it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum State {

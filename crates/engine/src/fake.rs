@@ -57,14 +57,8 @@ impl Fake {
         let chatml = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n";
         Self {
             info: ModelInfo {
-                context_tokens,
-                trained_context_tokens: context_tokens,
-                offload: "Fake engine, nothing is computed".into(),
-                weights_bytes: 0,
-                parameters: 0,
-                threads: 1,
                 sees_images: true,
-                encoder: None,
+                ..ModelInfo::without_weights(context_tokens)
             },
             template: Template::new(Some(chatml), "", ""),
             replies: HashMap::new(),

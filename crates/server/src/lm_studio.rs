@@ -120,3 +120,50 @@ fn shown(state: &ServerState, model: &ModelDetails) -> Model {
         loaded_context_length: loaded,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hearth_app::settings::SettingChange;
+    use serde_json::json;
+
+    use crate::testing::TestServer;
+
+    #[tokio::test]
+    async fn the_context_is_what_the_settings_allow_and_a_change_unloads_what_is_idle() {
+        let server = TestServer::start();
+        let tokens = json!({ "model": "starter", "content": "a" });
+        server.post("/tokenize", &tokens).await;
+        let (_, model) = server.get("/api/v0/models/starter").await;
+        assert_eq!(model["state"], "loaded", "{model}");
+        let settings = server.app.settings();
+        let smaller = SettingChange::ContextTokens(1024);
+        settings.set(smaller).await.unwrap();
+        let mut model = model;
+        for _ in 0..500 {
+            model = server.get("/api/v0/models/starter").await.1;
+            if model["state"] == "not-loaded" {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        assert_eq!(model["state"], "not-loaded", "{model}");
+        assert_eq!(model["max_context_length"], 1024);
+        // More than it was trained for is of no use to it.
+        let more = SettingChange::ContextTokens(1 << 20);
+        settings.set(more).await.unwrap();
+        for _ in 0..500 {
+            model = server.get("/api/v0/models/starter").await.1;
+            if model["max_context_length"] != 1024 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        assert_eq!(model["max_context_length"], 8192);
+        assert!(
+            settings
+                .set(SettingChange::ContextTokens(511))
+                .await
+                .is_err()
+        );
+    }
+}

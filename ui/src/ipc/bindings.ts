@@ -316,10 +316,10 @@ export type ServerStatus = {
 };
 
 /**  A new value for one setting. */
-export type SettingChange = { key: "launch_at_login"; value: boolean } | { key: "show_in_menu_bar"; value: boolean } | { key: "show_in_dock"; value: boolean } | { key: "shortcut"; value: string } | { key: "send_key"; value: SendKey } | { key: "theme"; value: Theme } | { key: "text_size"; value: TextSize } | { key: "language"; value: Language } | { key: "model"; value: string } | { key: "system_prompt"; value: string } | { key: "temperature"; value: number } | { key: "top_p"; value: number } | { key: "max_tokens"; value: number } | { key: "preload_model"; value: boolean } | { key: "read_ahead"; value: boolean } | { key: "keep_chats_ready"; value: boolean } | { key: "server"; value: boolean } | { key: "server_port"; value: number } | { key: "server_extra_port"; value: number } | { key: "server_lan"; value: boolean } | { key: "server_needs_key"; value: boolean } | { key: "server_origins"; value: string } | { key: "server_hosts"; value: string } | { key: "server_parallel"; value: number } | { key: "server_queue"; value: number } | { key: "server_timeout_minutes"; value: number } | { key: "server_keep_answers"; value: boolean } | { key: "server_keep_vectors"; value: boolean };
+export type SettingChange = { key: "launch_at_login"; value: boolean } | { key: "show_in_menu_bar"; value: boolean } | { key: "show_in_dock"; value: boolean } | { key: "shortcut"; value: string } | { key: "send_key"; value: SendKey } | { key: "theme"; value: Theme } | { key: "text_size"; value: TextSize } | { key: "language"; value: Language } | { key: "model"; value: string } | { key: "system_prompt"; value: string } | { key: "temperature"; value: number } | { key: "top_p"; value: number } | { key: "max_tokens"; value: number } | { key: "context_tokens"; value: number } | { key: "preload_model"; value: boolean } | { key: "read_ahead"; value: boolean } | { key: "keep_chats_ready"; value: boolean } | { key: "server"; value: boolean } | { key: "server_port"; value: number } | { key: "server_extra_port"; value: number } | { key: "server_lan"; value: boolean } | { key: "server_needs_key"; value: boolean } | { key: "server_origins"; value: string } | { key: "server_hosts"; value: string } | { key: "server_parallel"; value: number } | { key: "server_queue"; value: number } | { key: "server_timeout_minutes"; value: number } | { key: "server_keep_answers"; value: boolean } | { key: "server_keep_vectors"; value: boolean };
 
 /**  Names one setting. */
-export type SettingKey = "launch_at_login" | "show_in_menu_bar" | "show_in_dock" | "shortcut" | "send_key" | "theme" | "text_size" | "language" | "model" | "system_prompt" | "temperature" | "top_p" | "max_tokens" | "preload_model" | "read_ahead" | "keep_chats_ready" | "server" | "server_port" | "server_extra_port" | "server_lan" | "server_needs_key" | "server_origins" | "server_hosts" | "server_parallel" | "server_queue" | "server_timeout_minutes" | "server_keep_answers" | "server_keep_vectors";
+export type SettingKey = "launch_at_login" | "show_in_menu_bar" | "show_in_dock" | "shortcut" | "send_key" | "theme" | "text_size" | "language" | "model" | "system_prompt" | "temperature" | "top_p" | "max_tokens" | "context_tokens" | "preload_model" | "read_ahead" | "keep_chats_ready" | "server" | "server_port" | "server_extra_port" | "server_lan" | "server_needs_key" | "server_origins" | "server_hosts" | "server_parallel" | "server_queue" | "server_timeout_minutes" | "server_keep_answers" | "server_keep_vectors";
 
 /**  All settings in force. */
 export type Settings = {
@@ -349,6 +349,11 @@ export type Settings = {
 	topP: number,
 	/**  Longest answer in tokens, 1 to 32,768. */
 	maxTokens: number,
+	/**
+	 *  Most tokens that a model reads of a conversation, 512 to 1,048,576; what it was trained for if that is less. Holds for models
+	 *  that are loaded from then on.
+	 */
+	contextTokens: number,
 	/**  Load the model when Hearth starts. */
 	preloadModel: boolean,
 	/**  Let the model read a message while it is being typed. */

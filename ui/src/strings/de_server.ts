@@ -51,7 +51,7 @@ export const server: typeof english = {
   connect: {
     model: "Modell", code: "Aus eigenem Code", codeNote: "Die Bibliotheken von OpenAI, Ollama und Anthropic funktionieren alle; nur die Adresse ist eine andere.", dialect: "Bibliothek", language: "Sprache", program: "Programm", programs: "In einem Programm", codeLabel: "Beispiel",
     keyNote: "Anfragen brauchen einen Schlüssel: lege einen von deinen in die Umgebungsvariable HEARTH_API_KEY.", offNote: "Der Server ist aus. Schalte ihn zuerst ein.", paste: (place) => `In ${place} einfügen`, run: "Im Terminal ausführen", question: "Warum ist der Himmel blau?",
-    small: (tokens) => `Agenten brauchen ein Modell, das Werkzeuge kennt und Eingaben von 32.000 Token oder mehr liest; dieses liest ${tokens}.`,
+    small: (tokens) => `Agenten brauchen ein Modell, das Werkzeuge kennt und Eingaben von 32.000 Token oder mehr liest; dieses liest ${tokens}. Die Grenze steht in den Einstellungen unter Antworten.`,
     zed: {
       steps: ["Füge dies der Einstellungsdatei hinzu, die zed: open settings file in der Befehlspalette öffnet.", "Wähle das Modell im Agent-Panel."],
       keyed: "Zed nimmt den Schlüssel aus der Umgebungsvariable HEARTH_API_KEY oder aus Settings, AI, LLM Providers.", unkeyed: "Zed verlangt irgendeinen Schlüssel, obwohl hier keiner nötig ist: starte es mit HEARTH_API_KEY=any, oder tippe irgendein Wort unter LLM Providers ein.",

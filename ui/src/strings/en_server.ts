@@ -51,7 +51,7 @@ export const server = {
   connect: {
     model: "Model", code: "From your own code", codeNote: "The client libraries of OpenAI, Ollama and Anthropic all work; only the address is another.", dialect: "Client library", language: "Language", program: "Program", programs: "In a program", codeLabel: "Example",
     keyNote: "Requests need a key: put one of yours into the environment variable HEARTH_API_KEY.", offNote: "The server is off. Switch it on first.", paste: (place: string) => `Put into ${place}`, run: "Run in a terminal", question: "Why is the sky blue?",
-    small: (tokens: string) => `Agents need a model that knows tools and reads prompts of 32,000 tokens or more; this one reads ${tokens}.`,
+    small: (tokens: string) => `Agents need a model that knows tools and reads prompts of 32,000 tokens or more; this one reads ${tokens}. Settings, Generation has the limit.`,
     zed: {
       steps: ["Add this to the settings file, which zed: open settings file in the command palette opens.", "Choose the model in the agent panel."],
       keyed: "Zed takes the key from the environment variable HEARTH_API_KEY, or from Settings, AI, LLM Providers.", unkeyed: "Zed wants some key although none is needed here: start it with HEARTH_API_KEY=any, or type any word under LLM Providers.",

@@ -185,6 +185,20 @@ impl Registry {
             .await;
     }
 
+    /// Unloads what nobody uses, without waiting for it. Holding it keeps no engine alive.
+    pub(super) fn unloader(&self) -> impl Fn() + Send + 'static {
+        let commands = self.commands.downgrade();
+        move || {
+            if let Some(commands) = commands.upgrade() {
+                let (reply, _) = oneshot::channel();
+                let _ = commands.send(Command::UnloadAll {
+                    also_busy: false,
+                    reply,
+                });
+            }
+        }
+    }
+
     pub(super) async fn pin(&self, name: &str, pinned: bool) -> Result<()> {
         let name = name.to_owned();
         self.ask(|reply| Command::Pin {

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hearth_engine::LoadSpec;
 use hearth_engine::output::{Family, Syntax};
 use hearth_models::{Error as Leaf, Header, Library, ModelFile};
 
@@ -50,8 +49,12 @@ pub(super) struct Digests(Mutex<HashMap<Stamp, Digest>>);
 type Digest = Arc<OnceLock<hearth_models::Result<String>>>;
 
 impl Digests {
-    /// Blocks on the disk.
-    pub(super) fn details(&self, file: ModelFile) -> hearth_models::Result<ModelDetails> {
+    /// `most` is what a context window may have at most, in tokens. Blocks on the disk.
+    pub(super) fn details(
+        &self,
+        file: ModelFile,
+        most: u32,
+    ) -> hearth_models::Result<ModelDetails> {
         let header = file.header.clone()?;
         let digest = self.digest(stamp(&file), &header)?;
         let modified_ms = file
@@ -71,10 +74,7 @@ impl Digests {
             size_bytes: summary.size_bytes,
             modified_ms,
             digest,
-            context_tokens: summary
-                .context_tokens
-                .unwrap_or(u32::MAX)
-                .min(LoadSpec::DEFAULT_CONTEXT),
+            context_tokens: window(&header, most),
             calls_tools: answers,
             sees,
             thinks: answers && thinks(&Syntax::detect(template)),
@@ -99,6 +99,11 @@ impl Digests {
         }
         digest.clone()
     }
+}
+
+/// The context window that a model is loaded with, in tokens: what it was trained for, at most `most`.
+pub(super) fn window(header: &Header, most: u32) -> u32 {
+    u32::try_from(header.context_length).map_or(most, |trained| trained.min(most))
 }
 
 /// What a digest depends on.

@@ -1,5 +1,6 @@
 //! Each setting: its type, its default, its range, and where it lies in the file.
 
+use hearth_engine::LoadSpec;
 use hearth_store::SettingValue;
 use serde::{Deserialize, Serialize};
 
@@ -7,6 +8,9 @@ use serde::{Deserialize, Serialize};
 const MAX_TEXT_BYTES: usize = 64 * 1024;
 /// Largest `max_tokens`.
 const MAX_ANSWER_TOKENS: u32 = 32_768;
+
+/// Range of `context_tokens`.
+const CONTEXT_TOKENS: (u32, u32) = (512, 1 << 20);
 
 /// An enum whose values are words in the file and on the wire.
 macro_rules! words {
@@ -83,6 +87,9 @@ pub struct Settings {
     pub top_p: f64,
     /// Longest answer in tokens, 1 to 32,768.
     pub max_tokens: u32,
+    /// Most tokens that a model reads of a conversation, 512 to 1,048,576; what it was trained for if that is less. Holds for models
+    /// that are loaded from then on.
+    pub context_tokens: u32,
     /// Load the model when Hearth starts.
     pub preload_model: bool,
     /// Let the model read a message while it is being typed.
@@ -131,6 +138,7 @@ impl Default for Settings {
             temperature: 0.3,
             top_p: 0.9,
             max_tokens: 2048,
+            context_tokens: LoadSpec::DEFAULT_CONTEXT,
             preload_model: true,
             read_ahead: true,
             keep_chats_ready: true,
@@ -168,6 +176,7 @@ pub enum SettingChange {
     Temperature(#[cfg_attr(feature = "specta", specta(type = u32))] f64),
     TopP(#[cfg_attr(feature = "specta", specta(type = u32))] f64),
     MaxTokens(u32),
+    ContextTokens(u32),
     PreloadModel(bool),
     ReadAhead(bool),
     KeepChatsReady(bool),
@@ -203,6 +212,7 @@ pub enum SettingKey {
     Temperature,
     TopP,
     MaxTokens,
+    ContextTokens,
     PreloadModel,
     ReadAhead,
     KeepChatsReady,
@@ -221,7 +231,7 @@ pub enum SettingKey {
 }
 
 impl SettingKey {
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::LaunchAtLogin,
         Self::ShowInMenuBar,
         Self::ShowInDock,
@@ -235,6 +245,7 @@ impl SettingKey {
         Self::Temperature,
         Self::TopP,
         Self::MaxTokens,
+        Self::ContextTokens,
         Self::PreloadModel,
         Self::ReadAhead,
         Self::KeepChatsReady,
@@ -268,6 +279,7 @@ impl SettingKey {
             Self::Temperature => ("generation", "temperature"),
             Self::TopP => ("generation", "top_p"),
             Self::MaxTokens => ("generation", "max_tokens"),
+            Self::ContextTokens => ("generation", "context_tokens"),
             Self::PreloadModel => ("generation", "preload_model"),
             Self::ReadAhead => ("generation", "read_ahead"),
             Self::KeepChatsReady => ("privacy", "keep_chats_ready"),
@@ -302,6 +314,7 @@ impl SettingKey {
             Self::Temperature => SettingChange::Temperature(number(value)?),
             Self::TopP => SettingChange::TopP(number(value)?),
             Self::MaxTokens => SettingChange::MaxTokens(whole(value)?),
+            Self::ContextTokens => SettingChange::ContextTokens(whole(value)?),
             Self::PreloadModel => SettingChange::PreloadModel(flag(value)?),
             Self::ReadAhead => SettingChange::ReadAhead(flag(value)?),
             Self::KeepChatsReady => SettingChange::KeepChatsReady(flag(value)?),
@@ -343,6 +356,7 @@ impl Settings {
             SettingChange::Temperature(value) => self.temperature = *value,
             SettingChange::TopP(value) => self.top_p = *value,
             SettingChange::MaxTokens(value) => self.max_tokens = *value,
+            SettingChange::ContextTokens(value) => self.context_tokens = *value,
             SettingChange::PreloadModel(value) => self.preload_model = *value,
             SettingChange::ReadAhead(value) => self.read_ahead = *value,
             SettingChange::KeepChatsReady(value) => self.keep_chats_ready = *value,
@@ -377,6 +391,7 @@ impl Settings {
             SettingKey::Temperature => SettingChange::Temperature(self.temperature),
             SettingKey::TopP => SettingChange::TopP(self.top_p),
             SettingKey::MaxTokens => SettingChange::MaxTokens(self.max_tokens),
+            SettingKey::ContextTokens => SettingChange::ContextTokens(self.context_tokens),
             SettingKey::PreloadModel => SettingChange::PreloadModel(self.preload_model),
             SettingKey::ReadAhead => SettingChange::ReadAhead(self.read_ahead),
             SettingKey::KeepChatsReady => SettingChange::KeepChatsReady(self.keep_chats_ready),
@@ -418,6 +433,7 @@ impl SettingChange {
             Self::Temperature(_) => SettingKey::Temperature,
             Self::TopP(_) => SettingKey::TopP,
             Self::MaxTokens(_) => SettingKey::MaxTokens,
+            Self::ContextTokens(_) => SettingKey::ContextTokens,
             Self::PreloadModel(_) => SettingKey::PreloadModel,
             Self::ReadAhead(_) => SettingKey::ReadAhead,
             Self::KeepChatsReady(_) => SettingKey::KeepChatsReady,
@@ -461,6 +477,7 @@ impl SettingChange {
             Self::Language(value) => SettingValue::Text(value.word().to_owned()),
             Self::Temperature(value) | Self::TopP(value) => SettingValue::Float(*value),
             Self::MaxTokens(value)
+            | Self::ContextTokens(value)
             | Self::ServerPort(value)
             | Self::ServerExtraPort(value)
             | Self::ServerParallel(value)
@@ -483,6 +500,10 @@ impl SettingChange {
             Self::Temperature(value) => range(*value, 0.0, 2.0),
             Self::TopP(value) => range(*value, 0.0, 1.0),
             Self::MaxTokens(value) => range(f64::from(*value), 1.0, f64::from(MAX_ANSWER_TOKENS)),
+            Self::ContextTokens(value) => {
+                let (least, most) = CONTEXT_TOKENS;
+                range(f64::from(*value), f64::from(least), f64::from(most))
+            }
             Self::ServerExtraPort(0) => Ok(()),
             Self::ServerPort(value) | Self::ServerExtraPort(value) => {
                 range(f64::from(*value), 1024.0, 65_535.0)

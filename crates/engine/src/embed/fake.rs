@@ -35,14 +35,8 @@ impl FakeEncoder {
         };
         Self {
             info: ModelInfo {
-                context_tokens: window_tokens,
-                trained_context_tokens: window_tokens,
-                offload: "Fake engine, nothing is computed".into(),
-                weights_bytes: 0,
-                parameters: 0,
-                threads: 1,
-                sees_images: false,
                 encoder: Some(encoder),
+                ..ModelInfo::without_weights(window_tokens)
             },
             encoder,
             purpose,

@@ -41,14 +41,8 @@ impl Costs {
     fn new(context_tokens: u32, cells: usize, reuse: Reuse) -> Self {
         Self {
             info: ModelInfo {
-                context_tokens,
-                trained_context_tokens: context_tokens,
-                offload: String::new(),
-                weights_bytes: 0,
-                parameters: 0,
-                threads: 1,
                 sees_images: true,
-                encoder: None,
+                ..ModelInfo::without_weights(context_tokens)
             },
             template: Template::new(None, "", ""),
             start: Instant::now(),

@@ -101,16 +101,7 @@ impl Held {
 
 impl Engines for HeldEngines {
     fn start(&self, _: LoadSpec) -> io::Result<Arc<dyn Engine>> {
-        let info = ModelInfo {
-            context_tokens: 4096,
-            trained_context_tokens: 4096,
-            offload: "none".into(),
-            weights_bytes: 0,
-            parameters: 0,
-            threads: 1,
-            sees_images: false,
-            encoder: None,
-        };
+        let info = ModelInfo::without_weights(4096);
         Ok(Arc::new(HeldEngine {
             all: self.clone(),
             state: watch::channel(State::Ready { info, active: 0 }).0,

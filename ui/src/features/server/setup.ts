@@ -15,7 +15,7 @@ export type Facts = {
   port: number
   model: string
   title: string
-  /** Tokens the model can read; null when its file does not say. */
+  /** Tokens the model reads as it is loaded here; null when its file does not say. */
   contextTokens: number | null
   keyed: boolean
 }

@@ -65,16 +65,7 @@ impl Scripted {
     }
 
     fn ready(&self) {
-        let info = ModelInfo {
-            context_tokens: 4096,
-            trained_context_tokens: 4096,
-            offload: "none".into(),
-            weights_bytes: 0,
-            parameters: 0,
-            threads: 1,
-            sees_images: false,
-            encoder: None,
-        };
+        let info = ModelInfo::without_weights(4096);
         self.state.send_replace(State::Ready { info, active: 0 });
     }
 
