@@ -104,14 +104,12 @@ fn comes_later() {
     let error = keychain.get("one").unwrap_err();
     assert!(error.to_string().contains("key store"), "{error}");
     let bus = std::env::var("DBUS_SESSION_BUS_ADDRESS").unwrap();
-    let mut daemons = vec![start(
-        "dbus-daemon",
-        &["--session", "--nofork", "--address", &bus],
-    )];
+    let arguments = ["--session", "--nofork", "--address", &bus];
+    let mut daemons = vec![start("dbus-daemon", &arguments, None)];
     let socket = std::path::PathBuf::from(bus.trim_start_matches("unix:path="));
     until(|| socket.exists());
     let arguments = ["--foreground", "--unlock", "--components=secrets"];
-    daemons.push(start("gnome-keyring-daemon", &arguments));
+    daemons.push(start("gnome-keyring-daemon", &arguments, Some("test")));
     let value = Sensitive::new(SECRET.to_owned());
     let found = until(|| keychain.set("one", &value).is_ok());
     let read = keychain.get("one");
@@ -124,13 +122,16 @@ fn comes_later() {
     assert!(keychain.get("one").is_err(), "nobody is there any more");
 }
 
-/// A program that reads the password of the key store, if it wants one.
-fn start(program: &str, arguments: &[&str]) -> Child {
+/// A program in the background; with a password for the key store on its standard input where it reads one.
+fn start(program: &str, arguments: &[&str], password: Option<&str>) -> Child {
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::piped());
+    command.args(arguments);
+    command.stdin(password.map_or(Stdio::null(), |_| Stdio::piped()));
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(b"test").unwrap();
+    if let (Some(mut input), Some(password)) = (child.stdin.take(), password) {
+        input.write_all(password.as_bytes()).unwrap();
+    }
     child
 }
 
