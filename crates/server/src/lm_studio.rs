@@ -124,9 +124,22 @@ fn shown(state: &ServerState, model: &ModelDetails) -> Model {
 #[cfg(test)]
 mod tests {
     use hearth_app::settings::SettingChange;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use crate::testing::TestServer;
+
+    /// Waits until the starter model is described as `wanted`.
+    async fn see(server: &TestServer, wanted: impl Fn(&Value) -> bool) {
+        let mut model = Value::Null;
+        for _ in 0..500 {
+            model = server.get("/api/v0/models/starter").await.1;
+            if wanted(&model) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("not seen in 5 s: {model}");
+    }
 
     #[tokio::test]
     async fn the_context_is_what_the_settings_allow_and_a_change_unloads_what_is_idle() {
@@ -138,27 +151,14 @@ mod tests {
         let settings = server.app.settings();
         let smaller = SettingChange::ContextTokens(1024);
         settings.set(smaller).await.unwrap();
-        let mut model = model;
-        for _ in 0..500 {
-            model = server.get("/api/v0/models/starter").await.1;
-            if model["state"] == "not-loaded" {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        assert_eq!(model["state"], "not-loaded", "{model}");
-        assert_eq!(model["max_context_length"], 1024);
+        // Waited for together: an answer that is put together while the change arrives may have one of both only.
+        let unloaded =
+            |model: &Value| model["state"] == "not-loaded" && model["max_context_length"] == 1024;
+        see(&server, unloaded).await;
         // More than it was trained for is of no use to it.
         let more = SettingChange::ContextTokens(1 << 20);
         settings.set(more).await.unwrap();
-        for _ in 0..500 {
-            model = server.get("/api/v0/models/starter").await.1;
-            if model["max_context_length"] != 1024 {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        assert_eq!(model["max_context_length"], 8192);
+        see(&server, |model| model["max_context_length"] == 8192).await;
         assert!(
             settings
                 .set(SettingChange::ContextTokens(511))
