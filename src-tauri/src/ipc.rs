@@ -2,6 +2,7 @@
 //! test fails when that file is stale.
 
 mod chats;
+mod monitor;
 pub mod names;
 mod program;
 mod server;
@@ -48,6 +49,11 @@ pub fn commands() -> Builder<Wry> {
             server::list_api_keys,
             server::create_api_key,
             server::revoke_api_key,
+            monitor::get_moment,
+            monitor::get_history,
+            monitor::explain_moment,
+            monitor::export_history,
+            monitor::preview_setting,
             program::open_link,
             program::show_main_window,
             program::hide_window,

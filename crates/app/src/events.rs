@@ -3,18 +3,21 @@
 use serde::Serialize;
 use tokio::sync::broadcast;
 
+use crate::timeline::Alert;
+
 /// A part of the main window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "snake_case")]
 pub enum Section {
     Chats,
+    Monitor,
     Server,
     Settings,
 }
 
 /// Something changed that a view shows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(
     tag = "type",
@@ -28,6 +31,12 @@ pub enum AppEvent {
     LoadedModelsChanged,
     /// The server listens, or does not any more, or elsewhere.
     ServerChanged,
+    /// The engines are held back in another way, or for another reason.
+    LimitsChanged,
+    /// A threshold was crossed.
+    Alerted {
+        alert: Alert,
+    },
     NewChat,
     ShowSection {
         section: Section,

@@ -7,14 +7,17 @@ pub mod chats;
 pub mod env;
 pub mod error;
 pub mod events;
-mod hardware;
+pub mod hardware;
 pub mod inference;
 pub mod keys;
 pub mod log;
 pub mod models;
+pub mod monitor;
 pub mod paths;
 pub mod server;
 pub mod settings;
+pub mod throttle;
+pub mod timeline;
 
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
@@ -29,6 +32,7 @@ use crate::events::Events;
 use crate::inference::{ChildEngines, Engines, FakeEngines, Inference};
 use crate::keys::{Keys, Secrets};
 use crate::models::Models;
+use crate::monitor::Monitor;
 use crate::paths::Paths;
 use crate::server::ServerView;
 use crate::settings::SettingsStore;
@@ -68,6 +72,7 @@ pub struct App {
     inference: Arc<Inference>,
     chats: OnceLock<Result<Arc<Chats>>>,
     keys: OnceLock<Arc<Keys>>,
+    monitor: OnceLock<Arc<Monitor>>,
     server: ServerView,
 }
 
@@ -95,6 +100,7 @@ impl App {
             inference,
             chats: OnceLock::new(),
             keys: OnceLock::new(),
+            monitor: OnceLock::new(),
         })
     }
 
@@ -135,6 +141,12 @@ impl App {
     pub fn keys(&self) -> Result<Arc<Keys>> {
         let keys = self.keys.get().cloned();
         keys.ok_or_else(|| Error::internal("API keys were not opened"))
+    }
+
+    /// What watches the machine, or that nobody opened it.
+    pub fn monitor(&self) -> Result<Arc<Monitor>> {
+        let monitor = self.monitor.get().cloned();
+        monitor.ok_or_else(|| Error::internal("the monitor was not opened"))
     }
 
     /// What the HTTP server does.

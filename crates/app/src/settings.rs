@@ -4,6 +4,8 @@
 //! of the file was kept, and the user is told.
 
 mod schema;
+mod table;
+mod value;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,7 +13,11 @@ use hearth_store::SettingsFile;
 use serde::Serialize;
 use tokio::sync::watch;
 
-pub use self::schema::{Language, SendKey, SettingChange, SettingKey, Settings, TextSize, Theme};
+pub use self::schema::{
+    HeatSlows, Language, OnBattery, Quiet, SendKey, SettingChange, SettingKey, Settings, TextSize,
+    Theme, TrayText,
+};
+pub(crate) use self::value::parse_hours;
 use crate::error::{Code, Error, Result};
 use crate::events::{AppEvent, Events};
 use crate::paths::Paths;
@@ -46,7 +52,7 @@ impl SettingsStore {
             (_, Ok((mut file, repairs))) => {
                 repaired.extend(repairs.into_iter().map(sentence));
                 for key in SettingKey::ALL {
-                    read(&mut file, key, &mut settings, &mut repaired);
+                    read(&mut file, *key, &mut settings, &mut repaired);
                 }
                 Some(file)
             }

@@ -44,6 +44,14 @@ export const commands = {
 	/**  The only time that a key can be seen. */
 	createApiKey: (name: string, scopes: Scope[]) => __TAURI_INVOKE<NewApiKey>("create_api_key", { name, scopes }),
 	revokeApiKey: (id: string) => __TAURI_INVOKE<null>("revoke_api_key", { id }),
+	/**  The newest moment; views that are open ask once a second. */
+	getMoment: () => __TAURI_INVOKE<Moment>("get_moment"),
+	getHistory: (span: Span) => __TAURI_INVOKE<History>("get_history", { span }),
+	explainMoment: (at: At) => __TAURI_INVOKE<Explanation>("explain_moment", { at }),
+	/**  The path of the new file. */
+	exportHistory: (span: Span, format: ExportAs) => __TAURI_INVOKE<string>("export_history", { span, format }),
+	/**  What would be decided now with another value of one setting. */
+	previewSetting: (change: SettingChange) => __TAURI_INVOKE<Decision>("preview_setting", { change }),
 	/**  Opens a link in the user's browser. The view has shown the whole address and asked. */
 	openLink: (url: string) => __TAURI_INVOKE<null>("open_link", { url }),
 	showMainWindow: (chatId: string | null, section: Section | null) => __TAURI_INVOKE<null>("show_main_window", { chatId, section }),
@@ -54,6 +62,23 @@ export const commands = {
 };
 
 /* Types */
+/**  What the user is told about, with the figure that crossed its threshold: SPEC row H10. */
+export type Alert = 
+/**  Used part of the memory, in percent. */
+{ type: "memory"; percent: number } | 
+/**  An answer has been written for so long, in seconds. */
+{ type: "long_answer"; seconds: number } | 
+/**  Part of the prompts that had been read before, in percent. */
+{ type: "cache_hits"; percent: number } | 
+/**  Part of the answers that failed, in percent. */
+{ type: "errors"; percent: number } | 
+/**  Requests that wait. */
+{ type: "queue"; waiting: number } | 
+/**  Free part of the disk, in percent. */
+{ type: "disk"; percent: number } | 
+/**  The system says that it is hot, or worse. */
+{ type: "heat"; state: ThermalState };
+
 /**  Figures of an answer. */
 export type AnswerStats = {
 	model: string,
@@ -63,6 +88,8 @@ export type AnswerStats = {
 	ttftMs: number | null,
 	tokensPerSecond: number | null,
 	finishReason: FinishReason | null,
+	/**  Present when heat, power or memory held it back. */
+	slowed: Slowed | null,
 };
 
 /**  A key as it is listed. */
@@ -81,7 +108,11 @@ export type AppEvent = { type: "chats_changed" } | { type: "settings_changed" } 
 /**  A model was loaded, unloaded or pinned. */
 { type: "loaded_models_changed" } | 
 /**  The server listens, or does not any more, or elsewhere. */
-{ type: "server_changed" } | { type: "new_chat" } | { type: "show_section"; section: Section; chatId: string | null };
+{ type: "server_changed" } | 
+/**  The engines are held back in another way, or for another reason. */
+{ type: "limits_changed" } | 
+/**  A threshold was crossed. */
+{ type: "alerted"; alert: Alert } | { type: "new_chat" } | { type: "show_section"; section: Section; chatId: string | null };
 
 /**  What Hearth is and where its files lie. */
 export type AppInfo = {
@@ -92,6 +123,21 @@ export type AppInfo = {
 	paths: ShownPaths,
 	notices: PartNotice[],
 	hasTray: boolean,
+};
+
+/**  A moment to ask about. */
+export type At = {
+	atMs: number,
+};
+
+export type Battery = {
+	/**  0 to 100. */
+	percent: number,
+	charging: boolean,
+	/**  What flows out of it; negative while it charges. */
+	watts: number | null,
+	/**  Until it is empty, or full while it charges. */
+	minutesLeft: number | null,
 };
 
 /**  Where a message stands among its versions. */
@@ -132,10 +178,52 @@ export type ChatView = {
 /**  What kind of thing went wrong. The doors choose a status, a button or an exit code by it, never by the text. */
 export type Code = "invalid_input" | "not_found" | "model_missing" | "model_invalid" | "model_unsupported" | "model_unreadable" | "insufficient_memory" | "context_overflow" | "engine_crashed" | "engine_unresponsive" | "engine_unavailable" | "busy" | "disk_full" | "storage" | "storage_read_only" | "storage_newer" | "settings" | "unsupported" | "network" | "internal";
 
+/**  The cores of one kind together. */
+export type CoreTier = {
+	/**  As the chip names it, such as `P`, `E` or `S`; `CPU` where all are alike. */
+	label: string,
+	/**  0 to 1. */
+	usage: number | null,
+	mhz: number | null,
+};
+
+/**  What holds at a moment, and why. */
+export type Decision = {
+	level: Level,
+	limits: Limits,
+	/**  The weightiest first; empty when nothing is held back. */
+	reasons: Reason[],
+};
+
+/**  The volume that Hearth's data lies on, in bytes. */
+export type Disk = {
+	totalBytes: number,
+	freeBytes: number,
+};
+
 /**  What the engine does, for the window's status line. */
 export type EngineState = { type: "unloaded" } | 
 /**  `progress` is 0 to 1 when known. */
 { type: "loading"; model: string; progress: number | null } | { type: "ready"; model: string; contextTokens: number; offload: string } | { type: "generating"; model: string; contextTokens: number; offload: string } | { type: "failed"; model: string; error: IpcError };
+
+/**  Why it was as fast or slow as it was at a moment: SPEC row H9. */
+export type Explanation = {
+	atMs: number,
+	/**  Tokens a second then, and on the cool machine. */
+	tokensPerSecond: number | null,
+	coolTokensPerSecond: number | null,
+	/**  What was held back then, the weightiest first. */
+	reasons: Reason[],
+	/**  What happened within ten seconds (or one point of the time line) around it. */
+	marks: Mark[],
+	/**  Other answers that ran at the same time. */
+	sharing: number,
+	/**  All of it as one plain English sentence. */
+	sentence: string,
+};
+
+/**  How a stretch is written to a file. */
+export type ExportAs = "csv" | "json";
 
 /**  Form of an export. */
 export type ExportFormat = 
@@ -143,6 +231,12 @@ export type ExportFormat =
 "markdown" | 
 /**  One file with every message of every branch. */
 "json";
+
+export type Fan = {
+	name: string,
+	rpm: number,
+	maxRpm: number | null,
+};
 
 /**  Why an answer ended. */
 export type FinishReason = "stop" | "length" | "cancelled";
@@ -153,6 +247,30 @@ export type FolderKind = "settings" | "data" | "models" | "logs";
 /**  What was removed from the disk. */
 export type Freed = {
 	bytes: number,
+};
+
+/**  Something that happened, for the marks on the time line. */
+export type Happening = { type: "started" } | { type: "loaded"; model: string } | { type: "unloaded"; model: string } | 
+/**  Other limits hold from here on. */
+{ type: "limits"; decision: Decision } | { type: "slept" } | { type: "woke"; asleepS: number } | 
+/**  A program that had not asked before in this run of Hearth. */
+{ type: "client"; name: string } | { type: "alert"; alert: Alert } | 
+/**  Answers that ended while another product's engine was followed, or it came and went. */
+{ type: "other_engine"; name: string; running: boolean };
+
+/**  How early heat slows the engines. */
+export type HeatSlows = "early" | "balanced" | "late";
+
+/**  A stretch of the time line. */
+export type History = {
+	fromMs: number,
+	toMs: number,
+	/**  How much time one point stands for, in milliseconds. */
+	stepMs: number,
+	/**  Begin of each point, in Unix milliseconds, the oldest first. A stretch in which Hearth did not run has no points. */
+	atMs: number[],
+	series: Series,
+	marks: Mark[],
 };
 
 /**  An error as it crosses IPC, HTTP and the terminal. */
@@ -166,6 +284,54 @@ export type IpcError = {
 
 /**  Language of the window. */
 export type Language = "system" | "en" | "de";
+
+/**  How far the engines are held back, in one word: for the icon, the line in the menu and the colour. */
+export type Level = 
+/**  Nothing is held back. */
+"free" | 
+/**  Background work waits or runs slower; answers do not. */
+"eased" | 
+/**  Answers are paced. */
+"slowed" | 
+/**  As little as possible: no new model, one request at a time. */
+"held";
+
+/**  What the engines and the doors have to keep to. */
+export type Limits = {
+	/**  Share of the time in which engines compute, 0.05 to 1. */
+	duty: number,
+	/**  Threads of an engine; `None` is what it was loaded with. */
+	threads: number | null,
+	/**  Requests of programs at the same time; `None` is what the settings say. */
+	parallel: number | null,
+	/**  Requests of programs that may wait; `None` is what the settings say. */
+	queue: number | null,
+	/**  Whether background work (reading ahead, indexing) is done. */
+	background: boolean,
+	/**  Whether models that nobody uses stay loaded. */
+	keepIdle: boolean,
+	/**  Whether another model may be loaded. */
+	load: boolean,
+};
+
+/**  A happening and its time. */
+export type Mark = {
+	/**  Unix milliseconds. */
+	atMs: number,
+	what: Happening,
+};
+
+/**  Main memory and swap, in bytes. */
+export type Memory = {
+	totalBytes: number,
+	/**  What programs hold and the system cannot take back without effort. */
+	usedBytes: number,
+	swapTotalBytes: number,
+	swapUsedBytes: number,
+};
+
+/**  How short of memory the system says it is. */
+export type MemoryPressure = "normal" | "warning" | "critical";
 
 /**  One message. */
 export type Message = {
@@ -224,12 +390,22 @@ export type ModelSummary = {
 	problem: IpcError | null,
 };
 
+/**  One moment: what the machine said, what the engines did, what was decided. */
+export type Moment = {
+	reading?: Reading,
+	work?: Work,
+	decision?: Decision,
+};
+
 /**  A new key, the only time that it can be seen. */
 export type NewApiKey = {
 	key: ApiKey,
 	/**  What a client sends. */
 	secret: string,
 };
+
+/**  What changes on battery: nothing, no background work and a slower pace, or only what the user asks for in the window. */
+export type OnBattery = "same" | "gentle" | "least";
 
 /**  A part that is missing or degraded, for the log and the settings screen. */
 export type PartNotice = {
@@ -238,6 +414,63 @@ export type PartNotice = {
 };
 
 export type Platform = "macos" | "linux";
+
+/**  When the quiet caps hold. */
+export type Quiet = "off" | "always" | "hours";
+
+/**  Everything at one moment. */
+export type Reading = {
+	/**  Unix milliseconds. */
+	atMs?: number,
+	/**  Over all cores, 0 to 1. */
+	cpuUsage?: number | null,
+	/**  The fastest first. */
+	coreTiers?: CoreTier[],
+	/**  0 to 1. */
+	gpuUsage?: number | null,
+	cpuWatts?: number | null,
+	gpuWatts?: number | null,
+	/**  Neural Engine. */
+	aneWatts?: number | null,
+	/**  The whole machine; without such a sensor, the sum of the chip's parts. */
+	systemWatts?: number | null,
+	cpuCelsius?: number | null,
+	gpuCelsius?: number | null,
+	fans?: Fan[],
+	memory?: Memory | null,
+	pressure?: MemoryPressure | null,
+	thermal?: ThermalState | null,
+	battery?: Battery | null,
+	/**  On mains power; `None` when that is not known, true on a machine without a battery. */
+	onMains?: boolean | null,
+	lowPower?: boolean | null,
+	disk?: Disk | null,
+	/**  Bytes a second of all disks, read and written. */
+	diskBytesPerSecond?: number | null,
+	/**  Bytes a second of all network interfaces but the loopback, both ways. */
+	networkBytesPerSecond?: number | null,
+	/**  The chip's speed against its limit by the system, 0 to 1: below 1 the system slows it (cpufreq, `pmset -g therm`). */
+	speedLimit?: number | null,
+	/**  Sensors that are there and failed, hung or gave what cannot be: a name each, such as `gpu`. */
+	failed?: string[],
+};
+
+/**  Why the engines are held back, with the figures that say so. */
+export type Reason = 
+/**  The system says that it is hot. */
+{ type: "heat"; state: ThermalState; celsius: number | null } | 
+/**  The model writes slower than it did when the machine was cool, and nothing else explains it. Tokens a second. */
+{ type: "slower_than_cool"; model: string; now: number | null; cool: number | null } | 
+/**  `used` is 0 to 1. */
+{ type: "memory"; pressure: MemoryPressure; used: number | null } | { type: "low_power_mode" } | 
+/**  On battery, as the user wants it; percent left. */
+{ type: "battery"; percent: number | null } | 
+/**  The user's cap; watts. */
+{ type: "quiet_watts"; now: number | null; cap: number | null } | 
+/**  The user's cap; tokens a second. */
+{ type: "quiet_speed"; cap: number | null } | 
+/**  No sensor tells about heat, so only our own speed is judged. */
+{ type: "no_sensors" };
 
 /**  One request that came to its end. What was asked and answered is not in it. */
 export type RequestEntry = {
@@ -290,7 +523,7 @@ export type Scope =
 "admin";
 
 /**  A part of the main window. */
-export type Section = "chats" | "server" | "settings";
+export type Section = "chats" | "monitor" | "server" | "settings";
 
 /**  Which key sends a message; the other one makes a new line. */
 export type SendKey = "enter" | "mod_enter";
@@ -300,6 +533,33 @@ export type SendReceipt = {
 	/**  `None` when an answer is made again. */
 	user: Message | null,
 	assistant: Message,
+};
+
+/**  Figures over time, one list a figure, all as long as [`History::at_ms`]. What was not measured is `None`. */
+export type Series = {
+	tokensPerSecond: (number | null)[],
+	coolTokensPerSecond: (number | null)[],
+	ttftMs: (number | null)[],
+	running: (number | null)[],
+	waiting: (number | null)[],
+	systemWatts: (number | null)[],
+	cpuWatts: (number | null)[],
+	gpuWatts: (number | null)[],
+	cpuCelsius: (number | null)[],
+	gpuCelsius: (number | null)[],
+	/**  0 to 1. */
+	cpuUsage: (number | null)[],
+	/**  0 to 1. */
+	gpuUsage: (number | null)[],
+	memoryUsedBytes: (number | null)[],
+	swapUsedBytes: (number | null)[],
+	/**  0 nominal to 3 critical; between them where moments were taken together. */
+	thermal: (number | null)[],
+	/**  0 normal to 2 critical. */
+	pressure: (number | null)[],
+	batteryPercent: (number | null)[],
+	/**  Share of the time in which engines could compute, 0.05 to 1. */
+	duty: (number | null)[],
 };
 
 /**  What the server does now. */
@@ -316,10 +576,10 @@ export type ServerStatus = {
 };
 
 /**  A new value for one setting. */
-export type SettingChange = { key: "launch_at_login"; value: boolean } | { key: "show_in_menu_bar"; value: boolean } | { key: "show_in_dock"; value: boolean } | { key: "shortcut"; value: string } | { key: "send_key"; value: SendKey } | { key: "theme"; value: Theme } | { key: "text_size"; value: TextSize } | { key: "language"; value: Language } | { key: "model"; value: string } | { key: "system_prompt"; value: string } | { key: "temperature"; value: number } | { key: "top_p"; value: number } | { key: "max_tokens"; value: number } | { key: "context_tokens"; value: number } | { key: "preload_model"; value: boolean } | { key: "read_ahead"; value: boolean } | { key: "keep_chats_ready"; value: boolean } | { key: "server"; value: boolean } | { key: "server_port"; value: number } | { key: "server_extra_port"; value: number } | { key: "server_lan"; value: boolean } | { key: "server_needs_key"; value: boolean } | { key: "server_origins"; value: string } | { key: "server_hosts"; value: string } | { key: "server_parallel"; value: number } | { key: "server_queue"; value: number } | { key: "server_timeout_minutes"; value: number } | { key: "server_keep_answers"; value: boolean } | { key: "server_keep_vectors"; value: boolean };
+export type SettingChange = { key: "launch_at_login"; value: boolean } | { key: "show_in_menu_bar"; value: boolean } | { key: "show_in_dock"; value: boolean } | { key: "shortcut"; value: string } | { key: "send_key"; value: SendKey } | { key: "theme"; value: Theme } | { key: "text_size"; value: TextSize } | { key: "language"; value: Language } | { key: "model"; value: string } | { key: "system_prompt"; value: string } | { key: "temperature"; value: number } | { key: "top_p"; value: number } | { key: "max_tokens"; value: number } | { key: "context_tokens"; value: number } | { key: "preload_model"; value: boolean } | { key: "read_ahead"; value: boolean } | { key: "keep_chats_ready"; value: boolean } | { key: "server"; value: boolean } | { key: "server_port"; value: number } | { key: "server_extra_port"; value: number } | { key: "server_lan"; value: boolean } | { key: "server_needs_key"; value: boolean } | { key: "server_origins"; value: string } | { key: "server_hosts"; value: string } | { key: "server_parallel"; value: number } | { key: "server_queue"; value: number } | { key: "server_timeout_minutes"; value: number } | { key: "server_keep_answers"; value: boolean } | { key: "server_keep_vectors"; value: boolean } | { key: "heat_slows"; value: HeatSlows } | { key: "low_power_slows"; value: boolean } | { key: "on_battery"; value: OnBattery } | { key: "battery_floor_percent"; value: number } | { key: "quiet"; value: Quiet } | { key: "quiet_hours"; value: string } | { key: "quiet_watts"; value: number } | { key: "quiet_tokens_per_second"; value: number } | { key: "keep_awake"; value: boolean } | { key: "tray_text"; value: TrayText } | { key: "alerts"; value: boolean } | { key: "alerts_muted"; value: string } | { key: "alert_memory_percent"; value: number } | { key: "alert_answer_seconds"; value: number } | { key: "alert_cache_percent"; value: number } | { key: "alert_errors_percent"; value: number } | { key: "alert_queue"; value: number } | { key: "alert_disk_percent"; value: number };
 
 /**  Names one setting. */
-export type SettingKey = "launch_at_login" | "show_in_menu_bar" | "show_in_dock" | "shortcut" | "send_key" | "theme" | "text_size" | "language" | "model" | "system_prompt" | "temperature" | "top_p" | "max_tokens" | "context_tokens" | "preload_model" | "read_ahead" | "keep_chats_ready" | "server" | "server_port" | "server_extra_port" | "server_lan" | "server_needs_key" | "server_origins" | "server_hosts" | "server_parallel" | "server_queue" | "server_timeout_minutes" | "server_keep_answers" | "server_keep_vectors";
+export type SettingKey = "launch_at_login" | "show_in_menu_bar" | "show_in_dock" | "shortcut" | "send_key" | "theme" | "text_size" | "language" | "model" | "system_prompt" | "temperature" | "top_p" | "max_tokens" | "context_tokens" | "preload_model" | "read_ahead" | "keep_chats_ready" | "server" | "server_port" | "server_extra_port" | "server_lan" | "server_needs_key" | "server_origins" | "server_hosts" | "server_parallel" | "server_queue" | "server_timeout_minutes" | "server_keep_answers" | "server_keep_vectors" | "heat_slows" | "low_power_slows" | "on_battery" | "battery_floor_percent" | "quiet" | "quiet_hours" | "quiet_watts" | "quiet_tokens_per_second" | "keep_awake" | "tray_text" | "alerts" | "alerts_muted" | "alert_memory_percent" | "alert_answer_seconds" | "alert_cache_percent" | "alert_errors_percent" | "alert_queue" | "alert_disk_percent";
 
 /**  All settings in force. */
 export type Settings = {
@@ -384,6 +644,42 @@ export type Settings = {
 	serverKeepAnswers: boolean,
 	/**  Give the vector of a text again without computing it. */
 	serverKeepVectors: boolean,
+	/**  How early heat slows the engines. */
+	heatSlows: HeatSlows,
+	/**  Hold back while the system's Low Power Mode is on. */
+	lowPowerSlows: boolean,
+	/**  What changes on battery. */
+	onBattery: OnBattery,
+	/**  Below this charge, on battery, as little as possible is done, 0 to 100 percent; 0 is never. */
+	batteryFloorPercent: number,
+	/**  When the quiet caps hold. */
+	quiet: Quiet,
+	/**  The hours of `quiet = "hours"`, local time, such as `22:00-07:00`. */
+	quietHours: string,
+	/**  Most watts of the whole machine while quiet, 0 to 1,000; 0 is no cap. */
+	quietWatts: number,
+	/**  Most tokens a second while quiet, 0 to 1,000; 0 is no cap. */
+	quietTokensPerSecond: number,
+	/**  Hold off the system's sleep while an answer is written. */
+	keepAwake: boolean,
+	/**  What stands beside the tray icon. */
+	trayText: TrayText,
+	/**  Tell about alerts with notifications; the log and the time line have them anyway. */
+	alerts: boolean,
+	/**  Alerts that are not told: `memory`, `long_answer`, `cache_hits`, `errors`, `queue`, `disk`, `heat`, separated by spaces. */
+	alertsMuted: string,
+	/**  Alert above this use of memory, 50 to 100 percent. */
+	alertMemoryPercent: number,
+	/**  Alert when an answer takes longer, 10 to 86,400 seconds. */
+	alertAnswerSeconds: number,
+	/**  Alert when less than this of the prompts that repeat had been read before, 0 to 100 percent. */
+	alertCachePercent: number,
+	/**  Alert when more of the answers fail, 0 to 100 percent. */
+	alertErrorsPercent: number,
+	/**  Alert when more requests wait, 1 to 10,000. */
+	alertQueue: number,
+	/**  Alert when less of the disk is free, 0 to 90 percent. */
+	alertDiskPercent: number,
 };
 
 /**  What the settings screen shows. */
@@ -402,9 +698,49 @@ export type ShownPaths = {
 	logs: string,
 };
 
+/**  An answer that was written slower than it could have been. */
+export type Slowed = {
+	/**  What held it back most. */
+	reason: Reason,
+	/**  What the model writes on the cool machine, tokens a second, when it is known. */
+	coolTokensPerSecond: number | null,
+};
+
+/**  Which stretch of the time line, and how finely. */
+export type Span = {
+	fromMs: number,
+	toMs: number,
+	/**  At most so many points, 1 to 10,000. */
+	points: number,
+};
+
 /**  Size of the transcript. */
 export type TextSize = "small" | "normal" | "large";
 
 /**  Colours of the window. */
 export type Theme = "system" | "light" | "dark";
+
+/**  How hot the system says it is (`NSProcessInfo.thermalState`). */
+export type ThermalState = "nominal" | "fair" | "serious" | "critical";
+
+/**  What stands beside the tray icon. */
+export type TrayText = "none" | "speed" | "temperature" | "power" | "memory";
+
+/**  What the engines did in the second before a moment. */
+export type Work = {
+	/**  The model that wrote most. */
+	model?: string | null,
+	/**  Over all running answers together; `None` while none is written. */
+	tokensPerSecond?: number | null,
+	/**  Of the last answer that began, in milliseconds; `None` when none began in this second. */
+	ttftMs?: number | null,
+	/**  Answers being written or read for. */
+	running?: number,
+	/**  Requests that wait for their turn. */
+	waiting?: number,
+	/**  Speed of `model` on the cool machine, tokens a second, when it is known. */
+	coolTokensPerSecond?: number | null,
+	/**  Part of the prompts of the last minute that had been read before, 0 to 1. */
+	cacheHits?: number | null,
+};
 

@@ -6,6 +6,7 @@ use hearth_store::{
 use serde::Serialize;
 
 use crate::error::{Code, Error};
+use crate::throttle::Slowed;
 
 /// A chat in the list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -79,6 +80,8 @@ pub struct AnswerStats {
     pub ttft_ms: Option<f64>,
     pub tokens_per_second: Option<f64>,
     pub finish_reason: Option<FinishReason>,
+    /// Present when heat, power or memory held it back.
+    pub slowed: Option<Slowed>,
 }
 
 /// Where a message stands among its versions.
@@ -224,5 +227,6 @@ fn stats(row: &MessageRow) -> Option<AnswerStats> {
             RowFinish::Length => FinishReason::Length,
             RowFinish::Cancelled => FinishReason::Cancelled,
         }),
+        slowed: None,
     })
 }
