@@ -23,12 +23,14 @@ const EDGES: &[(&str, &[&str])] = &[
             "hearth-models",
             "hearth-store",
             "hearth-hardware",
+            "hearth-providers",
         ],
     ),
     ("hearth-engine", &[]),
     ("hearth-models", &[]),
     ("hearth-store", &[]),
     ("hearth-hardware", &[]),
+    ("hearth-providers", &[]),
     ("hearth-tests", &["*"]),
     ("hearth-benches", &["*"]),
 ];
@@ -43,6 +45,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("toml_edit", &["hearth-store"]),
     ("minijinja", &["hearth-engine"]),
     ("sysinfo", &["hearth-hardware"]),
+    ("reqwest", &["hearth-providers", "hearth-models"]),
 ];
 
 /// Text that may stand in some source files only: suffixes of the files, or folders, that may hold it.
