@@ -11,7 +11,7 @@ mod states;
 mod tokens;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hearth_engine::{Cancel, Generation, Limits, LoadSpec, Priority, Purpose, Request, State};
@@ -33,6 +33,7 @@ use crate::error::{Code, Error, Result};
 use crate::events::Events;
 use crate::hardware::Machine;
 use crate::models::Models;
+use crate::providers::Providers;
 use crate::settings::{Settings, SettingsStore};
 
 /// How long the engines may take to end with the program.
@@ -101,6 +102,8 @@ pub struct Inference {
     /// Who looks for a model on the disk.
     searches: Semaphore,
     decode_threads: u32,
+    /// Other programs, whose models answer the user but no program that asks us.
+    elsewhere: OnceLock<Arc<Providers>>,
 }
 
 /// A generation, the model that does it and a way to see that model load. The model counts as in use until the generation is dropped.
@@ -126,7 +129,13 @@ impl Inference {
             caches: Arc::default(),
             searches: Semaphore::new(SEARCHES),
             decode_threads: machine.decode_threads(),
+            elsewhere: OnceLock::new(),
         }
+    }
+
+    /// From now on models of other programs answer the user too.
+    pub(crate) fn reach(&self, providers: Arc<Providers>) {
+        let _ = self.elsewhere.set(providers);
     }
 
     /// Starts a generation on the named model, loading it when needed: which may unload models that nobody uses.
@@ -150,6 +159,12 @@ impl Inference {
         request: Request,
         keep_alive: Option<KeepAlive>,
     ) -> Result<Started> {
+        if request.priority == Priority::Interactive
+            && let Some(providers) = self.elsewhere.get()
+            && let Some(started) = providers.start(model, &request).await
+        {
+            return started;
+        }
         // Before the queue, so that a name that does not exist is said at once.
         let model = self.find_to_answer(model, &request).await?;
         let priority = request.priority;
@@ -246,6 +261,14 @@ impl Inference {
 
     /// Begins to load a model, so that the first answer need not wait for it.
     pub async fn prepare(&self, model: &str) -> Result<()> {
+        // Another program's model is loaded by that program, when it is asked.
+        if self
+            .elsewhere
+            .get()
+            .is_some_and(|providers| providers.owns(model))
+        {
+            return Ok(());
+        }
         let model = self.find(model).await?;
         self.registry.load(model).await
     }

@@ -1,8 +1,10 @@
-//! API keys: made, listed, revoked and checked. Only their digests are kept, and those in the system's key store.
+//! API keys: made, listed, revoked and checked. Only their digests are kept, and those in the system's key store; beside them the keys
+//! of other programs' servers.
 //!
 //! A key is 256 random bits, so a plain SHA-256 of it cannot be guessed back; all digests are compared in constant time. It must not
 //! know HTTP: where a key stood in a request, and what a refusal looks like, is the server's.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -94,6 +96,35 @@ struct Record {
     last_used_at_ms: Option<i64>,
 }
 
+/// Everything of ours in the key store, in one entry: systems ask once for each entry after an update.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Kept {
+    /// Of our own server.
+    keys: Vec<Record>,
+    /// Of other programs' servers, by the name of the host. Plain, because it is written; the type has no `Debug`.
+    providers: BTreeMap<String, String>,
+}
+
+impl Kept {
+    fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.providers.is_empty()
+    }
+
+    /// Older versions kept the list of keys alone.
+    fn parse(text: &str) -> Result<Self> {
+        serde_json::from_str(text)
+            .or_else(|_| {
+                let keys = serde_json::from_str(text)?;
+                Ok(Self {
+                    keys,
+                    ..Self::default()
+                })
+            })
+            .map_err(|_: serde_json::Error| damaged())
+    }
+}
+
 /// The keys of one installation.
 pub struct Keys {
     secrets: Arc<dyn Secrets>,
@@ -101,7 +132,7 @@ pub struct Keys {
     place: String,
     settings: Arc<SettingsStore>,
     /// `None` until they are needed, so that users without keys are never asked to unlock anything.
-    records: Mutex<Option<Vec<Record>>>,
+    kept: Mutex<Option<Kept>>,
     /// Changes come one after the other: held while the key store is asked, and by changes only.
     changes: tokio::sync::Mutex<()>,
     /// Of the key in [`crate::server::ServerFile`].
@@ -118,7 +149,7 @@ impl Keys {
             secrets,
             place,
             settings,
-            records: Mutex::default(),
+            kept: Mutex::default(),
             changes: tokio::sync::Mutex::default(),
             token: Mutex::default(),
         }
@@ -130,7 +161,7 @@ impl Keys {
     /// When the key store cannot be read. Nothing is let in then.
     pub async fn load(self: &Arc<Self>) -> Result<usize> {
         let _alone = self.changes.lock().await;
-        Ok(self.read().await?.len())
+        Ok(self.read().await?.keys.len())
     }
 
     /// That there is a key, without which the local network is not answered.
@@ -145,11 +176,11 @@ impl Keys {
 
     /// All keys, the oldest first.
     pub async fn list(self: &Arc<Self>) -> Result<Vec<ApiKey>> {
-        if !self.settings.get().server_needs_key && lock(&self.records).is_none() {
+        if !self.settings.get().server_needs_key && lock(&self.kept).is_none() {
             return Ok(Vec::new());
         }
         let _alone = self.changes.lock().await;
-        Ok(self.read().await?.iter().map(shown).collect())
+        Ok(self.read().await?.keys.iter().map(shown).collect())
     }
 
     /// Makes a key. From the first one on the server asks for keys.
@@ -166,8 +197,8 @@ impl Keys {
             return Err(Error::new(Code::InvalidInput, message));
         }
         let _alone = self.changes.lock().await;
-        let mut records = self.read().await?;
-        if records.len() >= MAX_KEYS {
+        let mut kept = self.read().await?;
+        if kept.keys.len() >= MAX_KEYS {
             let message = format!("There are {MAX_KEYS} keys already.");
             return Err(
                 Error::new(Code::InvalidInput, message).hint("Revoke one that nobody uses.")
@@ -183,8 +214,8 @@ impl Keys {
             last_used_at_ms: None,
         };
         let key = shown(&record);
-        records.push(record);
-        self.write(records).await?;
+        kept.keys.push(record);
+        self.write(kept).await?;
         self.settings
             .set(SettingChange::ServerNeedsKey(true))
             .await?;
@@ -194,15 +225,15 @@ impl Keys {
     /// Revokes a key at once. After the last one the server asks for keys no more, and no longer answers the local network.
     pub async fn revoke(self: &Arc<Self>, id: &str) -> Result<()> {
         let _alone = self.changes.lock().await;
-        let mut records = self.read().await?;
-        let before = records.len();
-        records.retain(|record| record.id != id);
-        if records.len() == before {
+        let mut kept = self.read().await?;
+        let before = kept.keys.len();
+        kept.keys.retain(|record| record.id != id);
+        if kept.keys.len() == before {
             let message = format!("There is no API key `{id}`.");
             return Err(Error::new(Code::NotFound, message));
         }
-        let was_last = records.is_empty();
-        self.write(records).await?;
+        let was_last = kept.keys.is_empty();
+        self.write(kept).await?;
         if was_last {
             // In this order, so that the network is never answered without a key.
             self.settings.set(SettingChange::ServerLan(false)).await?;
@@ -220,10 +251,11 @@ impl Keys {
         if token.is_some_and(|token| token.ct_eq(&presented).into()) {
             return Verdict::Allowed;
         }
-        let mut guard = lock(&self.records);
-        let Some(records) = guard.as_mut() else {
+        let mut guard = lock(&self.kept);
+        let Some(kept) = guard.as_mut() else {
             return Verdict::Unknown;
         };
+        let records = &mut kept.keys;
         // No early end: the position of a key must not show in the time.
         let mut found = u32::MAX;
         for (at, record) in (0_u32..).zip(records.iter()) {
@@ -263,31 +295,56 @@ impl Keys {
         let this = Arc::clone(self);
         tokio::spawn(async move {
             let _alone = this.changes.lock().await;
-            let records = lock(&this.records).clone().unwrap_or_default();
-            if let Err(error) = this.write(records).await {
+            let kept = lock(&this.kept).clone().unwrap_or_default();
+            if let Err(error) = this.write(kept).await {
                 tracing::warn!(%error, "the last use of an API key could not be kept");
             }
         });
     }
 
-    /// The records, from the key store the first time.
-    async fn read(self: &Arc<Self>) -> Result<Vec<Record>> {
-        if let Some(records) = &*lock(&self.records) {
-            return Ok(records.clone());
+    /// The key of another program's host.
+    pub(crate) async fn of_provider(
+        self: &Arc<Self>,
+        id: &str,
+    ) -> Result<Option<Sensitive<String>>> {
+        let _alone = self.changes.lock().await;
+        let key = self.read().await?.providers.remove(id);
+        Ok(key.map(Sensitive::new))
+    }
+
+    /// Keeps the key of another program's host, or forgets it.
+    pub(crate) async fn keep_for_provider(
+        self: &Arc<Self>,
+        id: &str,
+        key: Option<&str>,
+    ) -> Result<()> {
+        let _alone = self.changes.lock().await;
+        let mut kept = self.read().await?;
+        match key {
+            Some(key) => kept.providers.insert(id.to_owned(), key.to_owned()),
+            None => kept.providers.remove(id),
+        };
+        self.write(kept).await
+    }
+
+    /// What is kept, from the key store the first time.
+    async fn read(self: &Arc<Self>) -> Result<Kept> {
+        if let Some(kept) = &*lock(&self.kept) {
+            return Ok(kept.clone());
         }
         let this = Arc::clone(self);
         let read = tokio::task::spawn_blocking(move || this.secrets.get(&this.place));
-        let records = match read.await.map_err(Error::internal)?? {
-            None => Vec::new(),
-            Some(text) => serde_json::from_str(text.expose()).map_err(|_| damaged())?,
+        let kept = match read.await.map_err(Error::internal)?? {
+            None => Kept::default(),
+            Some(text) => Kept::parse(text.expose())?,
         };
-        *lock(&self.records) = Some(Vec::clone(&records));
-        Ok(records)
+        *lock(&self.kept) = Some(kept.clone());
+        Ok(kept)
     }
 
-    async fn write(self: &Arc<Self>, records: Vec<Record>) -> Result<()> {
-        let text = Sensitive::new(serde_json::to_string(&records).map_err(Error::internal)?);
-        let (this, empty) = (Arc::clone(self), records.is_empty());
+    async fn write(self: &Arc<Self>, kept: Kept) -> Result<()> {
+        let text = Sensitive::new(serde_json::to_string(&kept).map_err(Error::internal)?);
+        let (this, empty) = (Arc::clone(self), kept.is_empty());
         let written = tokio::task::spawn_blocking(move || {
             if empty {
                 this.secrets.remove(&this.place)
@@ -296,7 +353,7 @@ impl Keys {
             }
         });
         written.await.map_err(Error::internal)??;
-        *lock(&self.records) = Some(records);
+        *lock(&self.kept) = Some(kept);
         Ok(())
     }
 }

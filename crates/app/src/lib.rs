@@ -14,6 +14,7 @@ pub mod log;
 pub mod models;
 pub mod monitor;
 pub mod paths;
+pub mod providers;
 pub mod server;
 pub mod settings;
 pub mod throttle;
@@ -34,6 +35,7 @@ use crate::keys::{Keys, Secrets};
 use crate::models::Models;
 use crate::monitor::Monitor;
 use crate::paths::Paths;
+use crate::providers::Providers;
 use crate::server::ServerView;
 use crate::settings::SettingsStore;
 
@@ -71,9 +73,10 @@ pub struct App {
     models: Arc<Models>,
     inference: Arc<Inference>,
     chats: OnceLock<Result<Arc<Chats>>>,
-    keys: OnceLock<Arc<Keys>>,
+    keys: Arc<OnceLock<Arc<Keys>>>,
     monitor: OnceLock<Arc<Monitor>>,
-    server: ServerView,
+    server: Arc<ServerView>,
+    providers: Arc<Providers>,
 }
 
 impl App {
@@ -91,15 +94,20 @@ impl App {
             events.clone(),
         ));
         inference.follow(&settings);
+        let (keys, server) = (Arc::default(), Arc::new(ServerView::new(events.clone())));
+        let providers = Providers::new(settings.clone(), Arc::clone(&keys), Arc::clone(&server));
+        let providers = Arc::new(providers);
+        inference.reach(Arc::clone(&providers));
         Arc::new(Self {
-            server: ServerView::new(events.clone()),
+            server,
+            providers,
             paths: options.paths,
             events,
             settings,
             models,
             inference,
             chats: OnceLock::new(),
-            keys: OnceLock::new(),
+            keys,
             monitor: OnceLock::new(),
         })
     }
@@ -152,6 +160,11 @@ impl App {
     /// What the HTTP server does.
     pub fn server(&self) -> &ServerView {
         &self.server
+    }
+
+    /// Other programs that run models.
+    pub fn providers(&self) -> &Providers {
+        &self.providers
     }
 
     pub fn paths(&self) -> &Paths {

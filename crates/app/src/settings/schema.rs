@@ -140,6 +140,10 @@ settings! {
     alert_queue AlertQueue: u32 = 10, "alerts" "queue", between(1, 10_000);
     /// Alert when less of the disk is free, 0 to 90 percent.
     alert_disk_percent AlertDiskPercent: u32 = 20, "alerts" "disk_percent", between(0, 90);
+    /// Addresses of other programs that run models, such as `http://studio.local:8000`, separated by spaces.
+    provider_hosts ProviderHosts: String = String::new(), "providers" "hosts", |text| crate::providers::check_hosts(text);
+    /// Which of them have a key in the key store; kept by Hearth itself.
+    provider_keyed ProviderKeyed: String = String::new(), "providers" "keyed", short;
 }
 
 impl Settings {
