@@ -5,6 +5,7 @@ mod chats;
 mod monitor;
 pub mod names;
 mod program;
+mod providers;
 mod server;
 mod settings;
 
@@ -54,6 +55,8 @@ pub fn commands() -> Builder<Wry> {
             monitor::explain_moment,
             monitor::export_history,
             monitor::preview_setting,
+            providers::list_providers,
+            providers::set_provider_key,
             program::open_link,
             program::show_main_window,
             program::hide_window,

@@ -75,6 +75,7 @@ fn capabilities_grant_our_commands_and_the_event_only() {
         "allow-open-folder",
         "allow-create-api-key",
         "allow-revoke-api-key",
+        "allow-set-provider-key",
     ] {
         assert!(
             !popover.contains(forbidden),

@@ -34,6 +34,8 @@ pub const COMMANDS: &[&str] = &[
     "explain_moment",
     "export_history",
     "preview_setting",
+    "list_providers",
+    "set_provider_key",
     "open_link",
     "show_main_window",
     "hide_window",
