@@ -1,0 +1,1 @@
+//! Whole machines in a folder.
