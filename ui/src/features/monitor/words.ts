@@ -52,7 +52,7 @@ export function because(reason: Reason, nameOf: NameOf = asIs): string {
   }
 }
 
-const why = (reasons: Reason[], nameOf: NameOf) => list(reasons.slice(0, MOST_REASONS).map((reason) => because(reason, nameOf)))
+const why = (reasons: Reason[], nameOf: NameOf, most = MOST_REASONS) => list(reasons.slice(0, most).map((reason) => because(reason, nameOf)))
 
 function extras({ limits }: Decision): string[] {
   const t = words.t.monitor.decision
@@ -72,7 +72,7 @@ function clause(decision: Decision, nameOf: NameOf, would: boolean): string {
   const share = words.percent(duty)
   const first = duty < 1 ? (would ? t.wouldAnswers(share) : t.answers(share)) : would ? t.wouldAnswersFull : t.answersFull
   const what = [first, ...extras(decision)].join(", ")
-  return decision.reasons.length === 0 ? what : t.because(what, why(decision.reasons, nameOf))
+  return decision.reasons.length === 0 ? what : t.because(what, why(decision.reasons, nameOf, would ? 1 : MOST_REASONS))
 }
 
 /** What holds, and why: one sentence. */
