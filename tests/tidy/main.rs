@@ -44,7 +44,6 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("keyring-core", &["hearth-store"]),
     ("toml_edit", &["hearth-store"]),
     ("minijinja", &["hearth-engine"]),
-    ("sysinfo", &["hearth-hardware"]),
     ("reqwest", &["hearth-providers", "hearth-models"]),
 ];
 
