@@ -52,6 +52,10 @@ export const commands = {
 	exportHistory: (span: Span, format: ExportAs) => __TAURI_INVOKE<string>("export_history", { span, format }),
 	/**  What would be decided now with another value of one setting. */
 	previewSetting: (change: SettingChange) => __TAURI_INVOKE<Decision>("preview_setting", { change }),
+	/**  Asks the known ports of this machine and the user's hosts; takes up to a few seconds. */
+	listProviders: () => __TAURI_INVOKE<Provider[]>("list_providers"),
+	/**  Keeps a key, or forgets it when there is none. */
+	setProviderKey: (id: string, key: string | null) => __TAURI_INVOKE<null>("set_provider_key", { id, key }),
 	/**  Opens a link in the user's browser. The view has shown the whole address and asked. */
 	openLink: (url: string) => __TAURI_INVOKE<null>("open_link", { url }),
 	showMainWindow: (chatId: string | null, section: Section | null) => __TAURI_INVOKE<null>("show_main_window", { chatId, section }),
@@ -415,6 +419,45 @@ export type PartNotice = {
 
 export type Platform = "macos" | "linux";
 
+/**  Another program that runs models. */
+export type Provider = {
+	id: string,
+	/**  Absent while it does not answer. */
+	kind: ProviderKind | null,
+	/**  What people call it: the program on this machine, the host elsewhere. */
+	title: string,
+	address: string,
+	/**  On this machine. */
+	local: boolean,
+	/**  What is sent there can be read on the way. */
+	open: boolean,
+	/**  The user named it; it was not found. */
+	added: boolean,
+	hasKey: boolean,
+	version: string | null,
+	models: ProviderModel[],
+	/**  Why it has none. */
+	problem: IpcError | null,
+};
+
+/**  What program it is. */
+export type ProviderKind = "ollama" | "lm_studio" | "llama_cpp" | "mlx" | "hearth" | 
+/**  Anything else with OpenAI's interface. */
+"open_ai";
+
+/**  A model of another program. */
+export type ProviderModel = {
+	/**  What the setting `model` holds when it is chosen. */
+	name: string,
+	/**  As its program names it. */
+	title: string,
+	sizeBytes: number | null,
+	quantisation: string | null,
+	contextTokens: number | null,
+	/**  Whether it is in memory now, when its program tells. */
+	loaded: boolean | null,
+};
+
 /**  When the quiet caps hold. */
 export type Quiet = "off" | "always" | "hours";
 
@@ -576,10 +619,10 @@ export type ServerStatus = {
 };
 
 /**  A new value for one setting. */
-export type SettingChange = { key: "launch_at_login"; value: boolean } | { key: "show_in_menu_bar"; value: boolean } | { key: "show_in_dock"; value: boolean } | { key: "shortcut"; value: string } | { key: "send_key"; value: SendKey } | { key: "theme"; value: Theme } | { key: "text_size"; value: TextSize } | { key: "language"; value: Language } | { key: "model"; value: string } | { key: "system_prompt"; value: string } | { key: "temperature"; value: number } | { key: "top_p"; value: number } | { key: "max_tokens"; value: number } | { key: "context_tokens"; value: number } | { key: "preload_model"; value: boolean } | { key: "read_ahead"; value: boolean } | { key: "keep_chats_ready"; value: boolean } | { key: "server"; value: boolean } | { key: "server_port"; value: number } | { key: "server_extra_port"; value: number } | { key: "server_lan"; value: boolean } | { key: "server_needs_key"; value: boolean } | { key: "server_origins"; value: string } | { key: "server_hosts"; value: string } | { key: "server_parallel"; value: number } | { key: "server_queue"; value: number } | { key: "server_timeout_minutes"; value: number } | { key: "server_keep_answers"; value: boolean } | { key: "server_keep_vectors"; value: boolean } | { key: "heat_slows"; value: HeatSlows } | { key: "low_power_slows"; value: boolean } | { key: "on_battery"; value: OnBattery } | { key: "battery_floor_percent"; value: number } | { key: "quiet"; value: Quiet } | { key: "quiet_hours"; value: string } | { key: "quiet_watts"; value: number } | { key: "quiet_tokens_per_second"; value: number } | { key: "keep_awake"; value: boolean } | { key: "tray_text"; value: TrayText } | { key: "alerts"; value: boolean } | { key: "alerts_muted"; value: string } | { key: "alert_memory_percent"; value: number } | { key: "alert_answer_seconds"; value: number } | { key: "alert_cache_percent"; value: number } | { key: "alert_errors_percent"; value: number } | { key: "alert_queue"; value: number } | { key: "alert_disk_percent"; value: number };
+export type SettingChange = { key: "launch_at_login"; value: boolean } | { key: "show_in_menu_bar"; value: boolean } | { key: "show_in_dock"; value: boolean } | { key: "shortcut"; value: string } | { key: "send_key"; value: SendKey } | { key: "theme"; value: Theme } | { key: "text_size"; value: TextSize } | { key: "language"; value: Language } | { key: "model"; value: string } | { key: "system_prompt"; value: string } | { key: "temperature"; value: number } | { key: "top_p"; value: number } | { key: "max_tokens"; value: number } | { key: "context_tokens"; value: number } | { key: "preload_model"; value: boolean } | { key: "read_ahead"; value: boolean } | { key: "keep_chats_ready"; value: boolean } | { key: "server"; value: boolean } | { key: "server_port"; value: number } | { key: "server_extra_port"; value: number } | { key: "server_lan"; value: boolean } | { key: "server_needs_key"; value: boolean } | { key: "server_origins"; value: string } | { key: "server_hosts"; value: string } | { key: "server_parallel"; value: number } | { key: "server_queue"; value: number } | { key: "server_timeout_minutes"; value: number } | { key: "server_keep_answers"; value: boolean } | { key: "server_keep_vectors"; value: boolean } | { key: "heat_slows"; value: HeatSlows } | { key: "low_power_slows"; value: boolean } | { key: "on_battery"; value: OnBattery } | { key: "battery_floor_percent"; value: number } | { key: "quiet"; value: Quiet } | { key: "quiet_hours"; value: string } | { key: "quiet_watts"; value: number } | { key: "quiet_tokens_per_second"; value: number } | { key: "keep_awake"; value: boolean } | { key: "tray_text"; value: TrayText } | { key: "alerts"; value: boolean } | { key: "alerts_muted"; value: string } | { key: "alert_memory_percent"; value: number } | { key: "alert_answer_seconds"; value: number } | { key: "alert_cache_percent"; value: number } | { key: "alert_errors_percent"; value: number } | { key: "alert_queue"; value: number } | { key: "alert_disk_percent"; value: number } | { key: "provider_hosts"; value: string } | { key: "provider_keyed"; value: string };
 
 /**  Names one setting. */
-export type SettingKey = "launch_at_login" | "show_in_menu_bar" | "show_in_dock" | "shortcut" | "send_key" | "theme" | "text_size" | "language" | "model" | "system_prompt" | "temperature" | "top_p" | "max_tokens" | "context_tokens" | "preload_model" | "read_ahead" | "keep_chats_ready" | "server" | "server_port" | "server_extra_port" | "server_lan" | "server_needs_key" | "server_origins" | "server_hosts" | "server_parallel" | "server_queue" | "server_timeout_minutes" | "server_keep_answers" | "server_keep_vectors" | "heat_slows" | "low_power_slows" | "on_battery" | "battery_floor_percent" | "quiet" | "quiet_hours" | "quiet_watts" | "quiet_tokens_per_second" | "keep_awake" | "tray_text" | "alerts" | "alerts_muted" | "alert_memory_percent" | "alert_answer_seconds" | "alert_cache_percent" | "alert_errors_percent" | "alert_queue" | "alert_disk_percent";
+export type SettingKey = "launch_at_login" | "show_in_menu_bar" | "show_in_dock" | "shortcut" | "send_key" | "theme" | "text_size" | "language" | "model" | "system_prompt" | "temperature" | "top_p" | "max_tokens" | "context_tokens" | "preload_model" | "read_ahead" | "keep_chats_ready" | "server" | "server_port" | "server_extra_port" | "server_lan" | "server_needs_key" | "server_origins" | "server_hosts" | "server_parallel" | "server_queue" | "server_timeout_minutes" | "server_keep_answers" | "server_keep_vectors" | "heat_slows" | "low_power_slows" | "on_battery" | "battery_floor_percent" | "quiet" | "quiet_hours" | "quiet_watts" | "quiet_tokens_per_second" | "keep_awake" | "tray_text" | "alerts" | "alerts_muted" | "alert_memory_percent" | "alert_answer_seconds" | "alert_cache_percent" | "alert_errors_percent" | "alert_queue" | "alert_disk_percent" | "provider_hosts" | "provider_keyed";
 
 /**  All settings in force. */
 export type Settings = {
@@ -680,6 +723,10 @@ export type Settings = {
 	alertQueue: number,
 	/**  Alert when less of the disk is free, 0 to 90 percent. */
 	alertDiskPercent: number,
+	/**  Addresses of other programs that run models, such as `http://studio.local:8000`, separated by spaces. */
+	providerHosts: string,
+	/**  Which of them have a key in the key store; kept by Hearth itself. */
+	providerKeyed: string,
 };
 
 /**  What the settings screen shows. */

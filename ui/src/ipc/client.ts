@@ -3,7 +3,7 @@
 
 import type {
   ApiKey, AppEvent, AppInfo, At, ChatEvent, ChatSummary, ChatView, Code, Decision, EngineState, Explanation, ExportAs, ExportFormat, FolderKind,
-  Freed, History, IpcError, ModelSummary, Moment, NewApiKey, Requests, Scope, Section, SendReceipt, ServerStatus, SettingChange, SettingKey, SettingsView, Span,
+  Freed, History, IpcError, ModelSummary, Moment, NewApiKey, Provider, Requests, Scope, Section, SendReceipt, ServerStatus, SettingChange, SettingKey, SettingsView, Span,
 } from "./bindings"
 
 export type * from "./bindings"
@@ -55,6 +55,10 @@ export interface Client {
   exportHistory(span: Span, format: ExportAs): Promise<string>
   /** What would be decided now with another value of one setting. */
   previewSetting(change: SettingChange): Promise<Decision>
+  /** Other programs that run models; takes up to a few seconds. */
+  listProviders(): Promise<Provider[]>
+  /** Keeps a key in the system's key store, or forgets it. */
+  setProviderKey(id: string, key: string | null): Promise<Done>
   openLink(url: string): Promise<Done>
   showMainWindow(chatId: string | null, section: Section | null): Promise<Done>
   hideWindow(): Promise<Done>

@@ -5,7 +5,7 @@
 import type { ChatSummary, EngineState, IpcError, Message, Settings, SettingChange, SettingKey } from "./bindings"
 import type { ApiKey, Client, Following, OnChatEvent } from "./client"
 import { fieldOf } from "./fields"
-import { ANSWER, chatsFor, CRASHED, DEFAULTS, INFO, longAnswer, message, MODELS, NO_MEMORY, requests, STATS } from "./mock_data"
+import { ANSWER, chatsFor, CRASHED, DEFAULTS, INFO, longAnswer, message, MODELS, NO_MEMORY, providers, requests, STATS } from "./mock_data"
 import { explainedAt, historyOf, momentAt, preview } from "./mock_monitor"
 
 export type MockKind = "normal" | "empty" | "long" | "error" | "loading" | "prefill" | "stream" | "repaired" | "hot"
@@ -188,6 +188,8 @@ export function createMock(options: MockOptions): Client {
     explainMoment: async ({ atMs }) => explainedAt(options.kind, atMs),
     exportHistory: async (_, format) => `~/Library/Application Support/Hearth/exports/monitor.${format}`,
     previewSetting: async (change) => preview(change),
+    listProviders: async () => providers(options.kind, settings),
+    setProviderKey: async (id, key) => { apply({ key: "provider_keyed", value: [...settings.providerKeyed.split(" ").filter((other) => other && other !== id), ...(key ? [id] : [])].join(" ") }) },
     openLink: async () => undefined,
     showMainWindow: async () => undefined,
     hideWindow: async () => undefined,

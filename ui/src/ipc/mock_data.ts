@@ -1,7 +1,8 @@
 // What the mock shows: chats with real-looking content, long names, a very long answer, errors.
 // Here so that mock.ts is behaviour only. Development and tests only. Must not know views.
 
-import type { AnswerStats, AppInfo, ChatSummary, IpcError, Message, ModelSummary, RequestEntry, Settings } from "./bindings"
+import type { MockKind } from "./mock"
+import type { AnswerStats, AppInfo, ChatSummary, IpcError, Message, ModelSummary, Provider, RequestEntry, Settings } from "./bindings"
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
@@ -12,7 +13,7 @@ export const DEFAULTS: Settings = {
   server: true, serverPort: 8100, serverExtraPort: 0, serverLan: false, serverNeedsKey: false, serverOrigins: "", serverHosts: "",
   serverParallel: 4, serverQueue: 10, serverTimeoutMinutes: 30, serverKeepAnswers: true, serverKeepVectors: true,
   heatSlows: "balanced", lowPowerSlows: true, onBattery: "same", batteryFloorPercent: 0, quiet: "off", quietHours: "22:00-07:00", quietWatts: 0, quietTokensPerSecond: 0, keepAwake: true, trayText: "none",
-  alerts: true, alertsMuted: "", alertMemoryPercent: 95, alertAnswerSeconds: 120, alertCachePercent: 70, alertErrorsPercent: 2, alertQueue: 10, alertDiskPercent: 20,
+  alerts: true, alertsMuted: "", alertMemoryPercent: 95, alertAnswerSeconds: 120, alertCachePercent: 70, alertErrorsPercent: 2, alertQueue: 10, alertDiskPercent: 20, providerHosts: "", providerKeyed: "",
 }
 
 export const MODELS: ModelSummary[] = [
@@ -118,4 +119,23 @@ export function requests(kind: string): RequestEntry[] {
     { path: "/v1/embeddings", model: "embedder", promptTokens: 1200, tokens: null, ttftMs: null, tookMs: 64 }, { status: 429, reason: "busy", model: null, promptTokens: null, tokens: null, ttftMs: null, tookMs: 1, remote: "192.168.1.23" }, { status: null, reason: "cancelled", tookMs: 5400 },
   ]
   return Array.from({ length: 100 }, (_, index) => ({ ...base, ...more[index % more.length], id: index + 1, atMs: Date.now() - (100 - index) * 7000 }))
+}
+
+/** Ollama with a few models, and the hosts of the settings: the first answers, the others do not. */
+export function providers(kind: MockKind, settings: Settings): Provider[] {
+  const model = (name: string, id: string, gigabytes: number, loaded: boolean) =>
+    ({ name: `${name}@${id}`, title: name, sizeBytes: gigabytes * 1e9, quantisation: "Q4_K_M", contextTokens: loaded ? 4096 : null, loaded })
+  const ollama: Provider = {
+    id: "ollama", kind: "ollama", title: "Ollama", address: "http://127.0.0.1:11434", local: true, open: false, added: false, hasKey: false, version: "0.9.6", problem: null,
+    models: [model("llama3.2:3b", "ollama", 2, true), model("qwen3:8b", "ollama", 5.2, false)],
+  }
+  const hosts = settings.providerHosts.split(" ").filter(Boolean).map((address, at): Provider => {
+    const id = address.replace(/^https?:\/\//, "")
+    return {
+      id, kind: at === 0 ? "open_ai" : null, title: id, address, local: false, open: address.startsWith("http:"), added: true, hasKey: settings.providerKeyed.split(" ").includes(id), version: null,
+      models: at === 0 ? [model("meta-llama/Llama-3.3-70B-Instruct-with-a-long-name", id, 42.5, true)] : [],
+      problem: at === 0 ? null : { code: "engine_unavailable", message: `Nothing answers at ${address} (connection refused).`, hint: "Start that program, or choose another model." },
+    }
+  })
+  return kind === "empty" ? hosts : [ollama, ...hosts]
 }
