@@ -85,6 +85,11 @@ impl Paths {
         self.data.join("windows.json")
     }
 
+    /// How fast each model is on the cool machine.
+    pub(crate) fn cool_speeds(&self) -> PathBuf {
+        self.data.join("speeds.json")
+    }
+
     /// Where the running server is found: [`crate::server::ServerFile`].
     pub fn server_file(&self) -> PathBuf {
         self.data.join("server.json")
