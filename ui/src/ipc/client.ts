@@ -2,8 +2,8 @@
 // Here because only this folder knows Tauri; a view gets a `Client` and cannot tell the shell from the mock. Must not know state or views.
 
 import type {
-  ApiKey, AppEvent, AppInfo, ChatEvent, ChatSummary, ChatView, Code, EngineState, ExportFormat, FolderKind, Freed, IpcError, ModelSummary,
-  NewApiKey, Requests, Scope, Section, SendReceipt, ServerStatus, SettingChange, SettingKey, SettingsView,
+  ApiKey, AppEvent, AppInfo, At, ChatEvent, ChatSummary, ChatView, Code, Decision, EngineState, Explanation, ExportAs, ExportFormat, FolderKind,
+  Freed, History, IpcError, ModelSummary, Moment, NewApiKey, Requests, Scope, Section, SendReceipt, ServerStatus, SettingChange, SettingKey, SettingsView, Span,
 } from "./bindings"
 
 export type * from "./bindings"
@@ -47,6 +47,14 @@ export interface Client {
   /** The only time that a key can be seen. */
   createApiKey(name: string, scopes: Scope[]): Promise<NewApiKey>
   revokeApiKey(id: string): Promise<Done>
+  /** The newest moment: asked for once a second, and only while something shows it. */
+  getMoment(): Promise<Moment>
+  getHistory(span: Span): Promise<History>
+  explainMoment(at: At): Promise<Explanation>
+  /** Where the file is. */
+  exportHistory(span: Span, format: ExportAs): Promise<string>
+  /** What would be decided now with another value of one setting. */
+  previewSetting(change: SettingChange): Promise<Decision>
   openLink(url: string): Promise<Done>
   showMainWindow(chatId: string | null, section: Section | null): Promise<Done>
   hideWindow(): Promise<Done>

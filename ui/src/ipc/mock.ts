@@ -1,12 +1,14 @@
 // A shell in the browser: the same client with invented data and simulated streaming, for development, tests and screenshots.
 // Here beside the real one so that both have one type. Loaded only in development builds. Must not know views.
-// Address parameters: ?mock=normal|empty|long|error|loading|prefill|stream|repaired &platform=linux &language=de
+// Address parameters: ?mock=normal|empty|long|error|loading|prefill|stream|repaired|hot &platform=linux &language=de
 
 import type { ChatSummary, EngineState, IpcError, Message, Settings, SettingChange, SettingKey } from "./bindings"
 import type { ApiKey, Client, Following, OnChatEvent } from "./client"
+import { fieldOf } from "./fields"
 import { ANSWER, chatsFor, CRASHED, DEFAULTS, INFO, longAnswer, message, MODELS, NO_MEMORY, requests, STATS } from "./mock_data"
+import { explainedAt, historyOf, momentAt, preview } from "./mock_monitor"
 
-export type MockKind = "normal" | "empty" | "long" | "error" | "loading" | "prefill" | "stream" | "repaired"
+export type MockKind = "normal" | "empty" | "long" | "error" | "loading" | "prefill" | "stream" | "repaired" | "hot"
 export type MockOptions = { kind: MockKind; platform: "macos" | "linux"; language: string; tokensPerSecond: number; startupMs: number }
 
 export function mockOptionsFrom(search: string): MockOptions {
@@ -30,14 +32,13 @@ function transcript(kind: MockKind, chatId: string): Message[] {
       message(chatId, "user", "Try again with the larger model."), message(chatId, "assistant", "", { status: "failed", error: NO_MEMORY, stats: null }),
     ]
   }
+  const slowed = kind === "hot" ? { reason: { type: "heat", state: "serious", celsius: 97 } as const, coolTokensPerSecond: 44 } : null
   return [
-    asked, message(chatId, "assistant", ANSWER, { branch }),
+    asked, message(chatId, "assistant", ANSWER, { branch, stats: { ...STATS, tokensPerSecond: slowed ? 31 : STATS.tokensPerSecond, slowed } }),
     message(chatId, "user", "And on an SSD?"),
     message(chatId, "assistant", "Less than on a disk that turns, but the rule stays: a page is read as a whole, so", { status: "stopped", stats: { ...STATS, tokens: 19, finishReason: "cancelled" }, cutMessages: 4, notice: "This model has no chat template; ChatML is used." }),
   ]
 }
-
-const snakeToCamel = (key: string) => key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase()) as keyof Settings
 
 export function createMock(options: MockOptions): Client {
   const now = Date.now()
@@ -122,7 +123,7 @@ export function createMock(options: MockOptions): Client {
   }
 
   function apply(change: SettingChange) {
-    const next = { ...settings, [snakeToCamel(change.key)]: change.value }
+    const next = { ...settings, [fieldOf(change.key)]: change.value }
     if (change.key === "shortcut" && change.value === "Cmd+Space") fail("settings", "Cmd+Space is used by Spotlight.")
     if (!next.showInDock && !next.showInMenuBar) fail("settings", "One of menu bar and Dock must stay on.")
     settings = next
@@ -166,7 +167,7 @@ export function createMock(options: MockOptions): Client {
     listModels: async () => MODELS,
     getSettings: async () => ({ settings, defaults: DEFAULTS, repaired }),
     setSetting: async (change) => apply(change),
-    resetSetting: async (key: SettingKey) => apply({ key, value: DEFAULTS[snakeToCamel(key)] } as SettingChange),
+    resetSetting: async (key: SettingKey) => apply({ key, value: DEFAULTS[fieldOf(key)] } as SettingChange),
     openFolder: async () => undefined,
     exportChats: async (format) => `~/Downloads/Hearth chats.${format === "json" ? "json" : "zip"}`,
     deleteAllChats: async () => { const count = chats.length; chats = []; changed(); return count },
@@ -182,6 +183,11 @@ export function createMock(options: MockOptions): Client {
       return { key, secret: "hearth-0123456789abcdef" }
     },
     revokeApiKey: async (id) => { keys = keys.filter((key) => key.id !== id) },
+    getMoment: async () => momentAt(options.kind, Date.now()),
+    getHistory: async (span) => historyOf(options.kind, span),
+    explainMoment: async ({ atMs }) => explainedAt(options.kind, atMs),
+    exportHistory: async (_, format) => `~/Library/Application Support/Hearth/exports/monitor.${format}`,
+    previewSetting: async (change) => preview(change),
     openLink: async () => undefined,
     showMainWindow: async () => undefined,
     hideWindow: async () => undefined,

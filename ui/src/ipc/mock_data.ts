@@ -11,6 +11,8 @@ export const DEFAULTS: Settings = {
   language: "system", model: "starter", systemPrompt: "You are a helpful assistant.", temperature: 0.7, topP: 0.95, maxTokens: 2048, contextTokens: 8192, preloadModel: true, readAhead: true, keepChatsReady: true,
   server: true, serverPort: 8100, serverExtraPort: 0, serverLan: false, serverNeedsKey: false, serverOrigins: "", serverHosts: "",
   serverParallel: 4, serverQueue: 10, serverTimeoutMinutes: 30, serverKeepAnswers: true, serverKeepVectors: true,
+  heatSlows: "balanced", lowPowerSlows: true, onBattery: "same", batteryFloorPercent: 0, quiet: "off", quietHours: "22:00-07:00", quietWatts: 0, quietTokensPerSecond: 0, keepAwake: true, trayText: "none",
+  alerts: true, alertsMuted: "", alertMemoryPercent: 95, alertAnswerSeconds: 120, alertCachePercent: 70, alertErrorsPercent: 2, alertQueue: 10, alertDiskPercent: 20,
 }
 
 export const MODELS: ModelSummary[] = [
@@ -27,7 +29,7 @@ export const INFO: AppInfo = {
   notices: [{ part: "shortcut", message: "Global shortcuts are not available in this session. Use the menu bar item instead." }],
 }
 
-export const STATS: AnswerStats = { model: "starter", promptTokens: 412, cachedTokens: 380, tokens: 212, ttftMs: 210, tokensPerSecond: 38.4, finishReason: "stop" }
+export const STATS: AnswerStats = { model: "starter", promptTokens: 412, cachedTokens: 380, tokens: 212, ttftMs: 210, tokensPerSecond: 38.4, finishReason: "stop", slowed: null }
 
 export const CRASHED: IpcError = { code: "engine_crashed", message: "The engine stopped while answering. The text so far is kept.", hint: "It is already starting again; what was written is kept." }
 export const NO_MEMORY: IpcError = { code: "insufficient_memory", message: "Qwen3 4B needs 3.1 GB and 2.2 GB are free.", hint: "Close other programs, or choose a smaller model." }

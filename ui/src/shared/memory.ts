@@ -1,6 +1,8 @@
 // The two things a window remembers by itself: which chat was open and whether the sidebar was shown.
 // Here because a view may be destroyed at any time. Everything else lives in the shell. Must not know components.
 
+import type { Section } from "../ipc/client"
+
 const CHAT = "hearth.lastChat"
 const SIDEBAR = "hearth.sidebar"
 
@@ -24,6 +26,11 @@ function write(key: string, value: string | null): void {
 export const lastChat = (): string | null => {
   const asked = import.meta.env.DEV ? new URLSearchParams(window.location.search).get("chat") : null
   return asked ?? read(CHAT)
+}
+/** Where a window that is built new opens: its address says so. */
+export const sectionAsked = (): Section => {
+  const place = window.location.hash.slice(1)
+  return place === "monitor" || place === "server" || place === "settings" ? place : "chats"
 }
 export const rememberChat = (chatId: string | null): void => write(CHAT, chatId)
 export const sidebarShown = (): boolean => read(SIDEBAR) !== "hidden"

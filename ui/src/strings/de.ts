@@ -1,6 +1,8 @@
 // German, in the shape of the English file.
 // Here so that a missing sentence is a type error. Must not know components or state.
 
+import { heat } from "./de_heat"
+import { monitor } from "./de_monitor"
 import { server } from "./de_server"
 import type { Strings } from "./en"
 
@@ -42,8 +44,10 @@ export const de: Strings = {
     stop: "Antwort anhalten", escape: "Schließen, anhalten, dann Fenster ausblenden", regenerate: "Neu antworten", copyLast: "Letzte Antwort kopieren", editLast: "Letzte Nachricht bearbeiten, wenn das Feld leer ist", branch: "Vorige oder nächste Fassung",
   },
   server,
+  monitor,
+  heat,
   settings: {
-    title: "Einstellungen", sections: { general: "Allgemein", appearance: "Darstellung", generation: "Antworten", server: "Server", privacy: "Datenschutz", advanced: "Erweitert" }, back: "Zurück zu den Chats", reset: "Zurücksetzen", resetLabel: (name) => `${name} auf den Standard zurücksetzen`,
+    title: "Einstellungen", sections: { general: "Allgemein", appearance: "Darstellung", generation: "Antworten", heat: "Wärme und Strom", server: "Server", privacy: "Datenschutz", advanced: "Erweitert" }, back: "Zurück zu den Chats", reset: "Zurücksetzen", resetLabel: (name) => `${name} auf den Standard zurücksetzen`,
     repaired: "Einige Einstellungen waren beschädigt und sind zurückgesetzt", failed: "Die Einstellung wurde nicht geändert.",
     on: "Ein", off: "Aus",
     launchAtLogin: { name: "Bei der Anmeldung öffnen", note: "Hearth startet mit deinem Mac und wartet in der Menüleiste.", noteOther: "Hearth startet mit deinem Computer und wartet im Infobereich." },

@@ -2,6 +2,8 @@
 // Here so that no component holds a word. Sentence case, plain words, no exclamation marks. Must not know components or state.
 
 import type { Code } from "../ipc/client"
+import { heat } from "./en_heat"
+import { monitor } from "./en_monitor"
 import { server } from "./en_server"
 
 export const en = {
@@ -42,8 +44,10 @@ export const en = {
     stop: "Stop the answer", escape: "Close, stop, then hide the window", regenerate: "Answer again", copyLast: "Copy the last answer", editLast: "Edit your last message, when the box is empty", branch: "Previous or next version",
   },
   server,
+  monitor,
+  heat,
   settings: {
-    title: "Settings", sections: { general: "General", appearance: "Appearance", generation: "Generation", server: "Server", privacy: "Privacy", advanced: "Advanced" }, back: "Back to chats", reset: "Reset", resetLabel: (name: string) => `Reset ${name} to its default`,
+    title: "Settings", sections: { general: "General", appearance: "Appearance", generation: "Generation", heat: "Heat and power", server: "Server", privacy: "Privacy", advanced: "Advanced" }, back: "Back to chats", reset: "Reset", resetLabel: (name: string) => `Reset ${name} to its default`,
     repaired: "Some settings were damaged and are reset", failed: "The setting was not changed.",
     on: "On", off: "Off",
     launchAtLogin: { name: "Open at login", note: "Hearth starts with your Mac and waits in the menu bar.", noteOther: "Hearth starts with your computer and waits in the tray." },

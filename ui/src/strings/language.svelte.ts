@@ -52,6 +52,19 @@ class Words {
     return format.format(-Math.round(minutes / (24 * 60)), "day")
   }
 
+  /** Main memory in binary units under their usual names, so that 32 GB are 32. */
+  memory(count: number): string {
+    const gigabytes = count / 2 ** 30
+    return gigabytes >= 1 || count === 0 ? `${this.number(gigabytes, count === 0 ? 0 : 1)} GB` : `${this.number(count / 2 ** 20)} MB`
+  }
+
+  /** The time of day, with the date where it is not today's. */
+  moment(ms: number, now = Date.now()): string {
+    const time = this.time(ms)
+    if (new Date(ms).toDateString() === new Date(now).toDateString()) return time
+    return `${new Intl.DateTimeFormat(this.locale, { day: "numeric", month: "short" }).format(ms)}, ${time}`
+  }
+
   /** Decimal units, as the Finder shows them. */
   bytes(count: number): string {
     const units = ["B", "KB", "MB", "GB", "TB"]
