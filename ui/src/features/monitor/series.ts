@@ -127,8 +127,8 @@ export function bands(history: History): Band[] {
     const last = found.at(-1)
     if (before !== undefined && begin - before > stepMs * GAP_STEPS) found.push({ fromMs: before + stepMs, toMs: begin, kind: "gap" })
     if (level !== "slowed" && level !== "held") return
-    const end = Math.min(atMs[index + 1] ?? Infinity, begin + stepMs * GAP_STEPS)
-    const toMs = end === Infinity ? begin + stepMs : end
+    const next = atMs[index + 1]
+    const toMs = next !== undefined && next - begin <= stepMs * GAP_STEPS ? next : begin + stepMs
     if (last && last.kind === level && last.toMs >= begin) last.toMs = toMs
     else found.push({ fromMs: begin, toMs, kind: level })
   })
