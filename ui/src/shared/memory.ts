@@ -1,4 +1,4 @@
-// The two things a window remembers by itself: which chat was open and whether the sidebar was shown.
+// With what a window opens: the part and the chat its address names, else what it remembers itself, the last chat and the sidebar.
 // Here because a view may be destroyed at any time. Everything else lives in the shell. Must not know components.
 
 import type { Section } from "../ipc/client"
@@ -24,10 +24,11 @@ function write(key: string, value: string | null): void {
 }
 
 export const lastChat = (): string | null => {
-  const asked = import.meta.env.DEV ? new URLSearchParams(window.location.search).get("chat") : null
-  return asked ?? read(CHAT)
+  const asked = new URLSearchParams(window.location.hash.slice(1)).get("chat")
+  const inMock = import.meta.env.DEV ? new URLSearchParams(window.location.search).get("chat") : null
+  return asked ?? inMock ?? read(CHAT)
 }
-/** Where a window that is built new opens: its address says so. */
+/** The part with which a window that is built new opens: the shell says so in its address. */
 export const sectionAsked = (): Section => {
   const place = window.location.hash.slice(1)
   return place === "monitor" || place === "server" || place === "settings" ? place : "chats"
