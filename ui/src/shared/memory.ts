@@ -1,10 +1,11 @@
-// With what a window opens: the part and the chat its address names, else what it remembers itself, the last chat and the sidebar.
+// With what a window opens: the part and the chat its address names, else what it remembers itself, the last chat, range and the sidebar.
 // Here because a view may be destroyed at any time. Everything else lives in the shell. Must not know components.
 
 import type { Section } from "../ipc/client"
 
 const CHAT = "hearth.lastChat"
 const SIDEBAR = "hearth.sidebar"
+const RANGE = "hearth.range"
 
 function read(key: string): string | null {
   try {
@@ -36,3 +37,6 @@ export const sectionAsked = (): Section => {
 export const rememberChat = (chatId: string | null): void => write(CHAT, chatId)
 export const sidebarShown = (): boolean => read(SIDEBAR) !== "hidden"
 export const rememberSidebar = (shown: boolean): void => write(SIDEBAR, shown ? null : "hidden")
+/** The stretch of time that the Monitor showed last. */
+export const lastRange = (): string | null => read(RANGE)
+export const rememberRange = (range: string): void => write(RANGE, range)

@@ -15,6 +15,9 @@ export const RANGES: Record<Range, { spanMs: number; points: number; reloadMs: n
   month: { spanMs: 30 * 24 * 3_600_000, points: 1500, reloadMs: 60_000, live: false },
 }
 
+/** The range of this name, or an hour. */
+export const rangeOf = (name: string | null): Range => (name !== null && Object.hasOwn(RANGES, name) ? (name as Range) : "hour")
+
 const THERMAL = { nominal: 0, fair: 1, serious: 2, critical: 3 }
 const PRESSURE = { normal: 0, warning: 1, critical: 2 }
 /** Of these a point keeps the highest, of the others the mean: as the time line does when it is read. */
