@@ -128,8 +128,8 @@ impl Task {
             work: second.work,
             decision: self.decision.clone(),
         });
-        if let Some(keep) = self.shared.keep.get() {
-            keep.record(&moment);
+        if let Some(timeline) = &self.shared.timeline {
+            timeline.record(&moment);
         }
         self.shared.recent().record(Arc::clone(&moment));
         self.moments.send_replace(moment);
