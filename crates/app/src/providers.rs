@@ -195,19 +195,24 @@ impl Providers {
         self.resolve(model).is_some()
     }
 
-    /// Begins an answer of another program's model; `None` when the model is none of theirs.
-    pub(crate) async fn start(&self, model: &str, request: &Request) -> Option<Result<Started>> {
-        let (name, id, address) = self.resolve(model)?;
+    /// Begins an answer of another program's model.
+    ///
+    /// # Errors
+    /// [`Code::ModelMissing`] when the model is none of theirs.
+    pub(crate) async fn start(&self, model: &str, request: &Request) -> Result<Started> {
+        let (name, id, address) = self.resolve(model).ok_or_else(|| {
+            let message = format!("There is no other program for the model `{model}`.");
+            Error::new(Code::ModelMissing, message).hint("Choose another model.")
+        })?;
         let settings = self.settings.get();
-        let begun = async {
-            let key = self.key(&id, &settings).await?;
-            generation::start(self.client()?, &address, key.as_deref(), name, request).await
-        };
-        Some(begun.await.map(|generation| Started {
+        let key = self.key(&id, &settings).await?;
+        let client = self.client()?;
+        let generation = generation::start(client, &address, key.as_deref(), name, request).await?;
+        Ok(Started {
             model: model.to_owned(),
             state: generation::ready(),
             generation,
-        }))
+        })
     }
 
     /// The name over there, the provider and its address.

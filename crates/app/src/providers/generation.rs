@@ -39,7 +39,7 @@ pub(super) async fn start(
         let _ = sender.send(last);
     });
     Ok(Generation {
-        events,
+        events: events.into(),
         cancel: Cancel::new(move || token.cancel()),
     })
 }
@@ -91,7 +91,13 @@ async fn pass_on(
 ) -> Event {
     while let Some(piece) = pieces.next().await {
         let event = match piece {
-            Ok(Piece::Begun) => continue,
+            // How long the prompt is comes at the end, if at all.
+            Ok(Piece::Begun) => Event::Started {
+                prompt_tokens: 0,
+                cached_tokens: 0,
+                cut_messages: 0,
+                notice: None,
+            },
             Ok(Piece::Text(text)) => Event::Text {
                 text,
                 logprobs: Vec::new(),
@@ -112,7 +118,9 @@ async fn pass_on(
             }
             Err(error) => return failed(&error),
         };
-        count.fetch_add(1, Ordering::Relaxed);
+        if matches!(event, Event::Text { .. } | Event::Reasoning { .. }) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
         if events.send(event).is_err() {
             break;
         }

@@ -169,7 +169,7 @@ async fn what_the_other_side_may_not_understand_is_refused_before_it_is_sent() {
     forms.constraint = Some(hearth_engine::constrain::Constraint::JsonObject);
     assert!(matches!(bare.prompt, Prompt::Text(_)));
     for request in [bare, forms] {
-        let answer = bench.providers.start("m@ollama", &request).await.unwrap();
+        let answer = bench.providers.start("m@ollama", &request).await;
         assert_eq!(answer.err().unwrap().code, Code::Unsupported);
     }
 }
