@@ -1,6 +1,7 @@
 //! The desktop shell: tray, windows and the door to the web views. What the program can do is in `hearth-app`; this crate
 //! parses, calls it and maps the answer.
 
+mod alerts;
 pub mod ipc;
 mod lifecycle;
 mod platform;

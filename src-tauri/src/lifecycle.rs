@@ -14,7 +14,7 @@ use tauri::{AppHandle, Emitter, Manager, RunEvent};
 use tauri_plugin_window_state::StateFlags;
 
 use crate::shell::Shell;
-use crate::{ipc, platform, shortcut, tray, windows};
+use crate::{alerts, ipc, platform, shortcut, tray, windows};
 
 /// Name of the one event that views listen to.
 const APP_EVENT: &str = "app-event";
@@ -143,6 +143,7 @@ fn set_up(handle: &AppHandle) {
         ),
     }
     forward_events(handle);
+    alerts::start(handle);
     open_links(handle);
     let background = std::env::args().any(|a| a == BACKGROUND);
     if !background || !shell.has_tray.load(Ordering::Relaxed) {

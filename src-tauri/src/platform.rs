@@ -11,8 +11,8 @@ use linux as os;
 use macos as os;
 
 pub use os::{
-    STAYS_WITHOUT_WINDOWS, build_popover, hide_popover, prepare, release, set_dock, set_login_item,
-    show_popover, tray_icon_is_template, tray_trouble,
+    STAYS_WITHOUT_WINDOWS, build_popover, hide_popover, notify, prepare, release, set_dock,
+    set_login_item, show_popover, tray_icon_is_template, tray_trouble,
 };
 
 /// The system's language as a BCP 47 tag, such as `de-DE`; `en` when unknown.

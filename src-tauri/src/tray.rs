@@ -1,14 +1,17 @@
 //! The tray icon and its menu. Everything in it can also be reached from the main window and the shortcut.
 
+mod face;
+mod follow;
+
 use std::sync::atomic::Ordering;
 
-use hearth_app::events::AppEvent;
-use hearth_app::inference::EngineState;
+use hearth_app::events::{AppEvent, Section};
 use tauri::image::Image;
 use tauri::menu::{Menu, MenuEvent, MenuItem, PredefinedMenuItem};
 use tauri::tray::{MouseButton, MouseButtonState, TrayIcon, TrayIconBuilder, TrayIconEvent};
 use tauri::{AppHandle, Manager, Wry};
 
+use self::face::Flame;
 use crate::shell::Shell;
 use crate::{lifecycle, platform, windows};
 
@@ -40,20 +43,30 @@ pub fn set_shown(handle: &AppHandle, shown: bool) -> tauri::Result<()> {
 
 fn build(handle: &AppHandle) -> tauri::Result<()> {
     let state = MenuItem::with_id(handle, "state", "Hearth", false, None::<&str>)?;
+    let reason = MenuItem::with_id(handle, "reason", "", false, None::<&str>)?;
+    let frames = Frames::load()?;
+    let idle = frames
+        .of(Flame::Idle, false)
+        .ok_or(tauri::Error::InvalidIcon(
+            std::io::ErrorKind::NotFound.into(),
+        ))?;
     let menu = Menu::with_items(
         handle,
         &[
             &state,
+            &reason,
             &PredefinedMenuItem::separator(handle)?,
             &MenuItem::with_id(handle, "open", "Open Chat", true, None::<&str>)?,
             &MenuItem::with_id(handle, "new", "New Chat", true, None::<&str>)?,
+            &MenuItem::with_id(handle, "monitor", "Monitor", true, None::<&str>)?,
+            &MenuItem::with_id(handle, "server", "Server", true, None::<&str>)?,
             &MenuItem::with_id(handle, "settings", "Settings…", true, None::<&str>)?,
             &PredefinedMenuItem::separator(handle)?,
             &MenuItem::with_id(handle, "quit", "Quit Hearth", true, None::<&str>)?,
         ],
     )?;
     let tray = TrayIconBuilder::with_id(ID)
-        .icon(icon(Flame::Idle)?)
+        .icon(idle)
         .icon_as_template(platform::tray_icon_is_template())
         .tooltip("Hearth")
         .menu(&menu)
@@ -65,7 +78,14 @@ fn build(handle: &AppHandle) -> tauri::Result<()> {
         .state::<Shell>()
         .has_tray
         .store(true, Ordering::Relaxed);
-    follow_state(handle.clone(), tray, state);
+    let app = handle.state::<Shell>().app.clone();
+    let shown = Shown {
+        tray,
+        frames,
+        state,
+        reason,
+    };
+    tauri::async_runtime::spawn(async move { follow::follow(&app, shown).await });
     Ok(())
 }
 
@@ -88,90 +108,75 @@ fn on_menu(handle: &AppHandle, event: MenuEvent) {
             windows::show_main(handle);
             handle.state::<Shell>().app.events().send(AppEvent::NewChat);
         }
-        "settings" => {
-            windows::show_main_at(handle, Some(hearth_app::events::Section::Settings), None)
-        }
+        "monitor" => windows::show_main_at(handle, Some(Section::Monitor), None),
+        "server" => windows::show_main_at(handle, Some(Section::Server), None),
+        "settings" => windows::show_main_at(handle, Some(Section::Settings), None),
         "quit" => lifecycle::quit(handle),
         _ => {}
     }
 }
 
-/// How full the flame is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flame {
-    Idle,
-    Working,
-    Busy,
-    Alert,
-}
+/// The decoded frames: a menu bar is not to wait for a decoder each time that a flame changes.
+struct Frames(Vec<((Flame, bool), Image<'static>)>);
 
-fn icon(flame: Flame) -> tauri::Result<Image<'static>> {
-    // On macOS a template image; elsewhere the light variant, since most panels are dark.
-    macro_rules! frame {
-        ($name:literal) => {
-            if cfg!(target_os = "macos") {
-                Image::from_bytes(include_bytes!(concat!("../icons/", $name, "@2x.png")))
-            } else {
-                Image::from_bytes(include_bytes!(concat!("../icons/", $name, "-light.png")))
-            }
-        };
-    }
-    match flame {
-        Flame::Idle => frame!("tray-idle"),
-        Flame::Working => frame!("tray-working"),
-        Flame::Busy => frame!("tray-busy"),
-        Flame::Alert => frame!("tray-idle-alert"),
-    }
-}
-
-/// Icon and first line of the menu for a state.
-fn shown(state: &EngineState) -> (Flame, String) {
-    match state {
-        EngineState::Unloaded => (Flame::Idle, "No model loaded".into()),
-        EngineState::Loading { model, .. } => (Flame::Working, format!("Loading {model}…")),
-        EngineState::Ready { model, .. } => (Flame::Idle, format!("Ready: {model}")),
-        EngineState::Generating { model, .. } => (Flame::Busy, format!("Answering: {model}")),
-        EngineState::Failed { error, .. } => (Flame::Alert, error.message.clone()),
-    }
-}
-
-/// Changes icon and line when the state changes, at most once a second. Chats announce the start and the end of every answer,
-/// so nothing is polled while nothing happens.
-fn follow_state(handle: AppHandle, tray: TrayIcon<Wry>, line: MenuItem<Wry>) {
-    let app = handle.state::<Shell>().app.clone();
-    let mut events = app.events().subscribe();
-    tauri::async_runtime::spawn(async move {
-        let mut last: Option<(Flame, String)> = None;
-        loop {
-            let state = app.inference().state();
-            let now = shown(&state);
-            if last.as_ref() != Some(&now) {
-                let icon_changed = last.as_ref().map(|(flame, _)| *flame) != Some(now.0);
-                let result = icon(now.0).and_then(|image| {
-                    if icon_changed {
-                        tray.set_icon_with_as_template(
-                            Some(image),
-                            platform::tray_icon_is_template(),
-                        )?;
-                    }
-                    line.set_text(&now.1)
-                });
-                if let Err(error) = result {
-                    tracing::warn!(%error, "the tray icon could not be changed");
+impl Frames {
+    fn load() -> tauri::Result<Self> {
+        // On macOS a template image; elsewhere the light variant, since most panels are dark.
+        macro_rules! frame {
+            ($name:literal) => {
+                if cfg!(target_os = "macos") {
+                    Image::from_bytes(include_bytes!(concat!("../icons/", $name, "@2x.png")))
+                } else {
+                    Image::from_bytes(include_bytes!(concat!("../icons/", $name, "-light.png")))
                 }
-                last = Some(now);
-            }
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-            // While something is under way the next look is a second later; otherwise it waits for an announcement.
-            if matches!(
-                state,
-                EngineState::Ready { .. } | EngineState::Unloaded | EngineState::Failed { .. }
-            ) {
-                match events.recv().await {
-                    Ok(_) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
-                    Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
-                }
-            }
+            };
         }
-    });
+        Ok(Self(vec![
+            ((Flame::Idle, false), frame!("tray-idle")?),
+            ((Flame::Working, false), frame!("tray-working")?),
+            ((Flame::Busy, false), frame!("tray-busy")?),
+            ((Flame::Idle, true), frame!("tray-idle-alert")?),
+            ((Flame::Working, true), frame!("tray-working-alert")?),
+            ((Flame::Busy, true), frame!("tray-busy-alert")?),
+        ]))
+    }
+
+    fn of(&self, flame: Flame, dot: bool) -> Option<Image<'static>> {
+        let frame = self.0.iter().find(|(of, _)| *of == (flame, dot));
+        frame.map(|(_, image)| image.clone())
+    }
+}
+
+/// The tray of the system.
+struct Shown {
+    tray: TrayIcon<Wry>,
+    frames: Frames,
+    state: MenuItem<Wry>,
+    reason: MenuItem<Wry>,
+}
+
+impl follow::Surface for Shown {
+    fn set_icon(&mut self, flame: Flame, dot: bool) {
+        let image = self.frames.of(flame, dot);
+        let is_template = platform::tray_icon_is_template();
+        warn(self.tray.set_icon_with_as_template(image, is_template));
+    }
+
+    fn set_text(&mut self, text: &str) {
+        warn(self.tray.set_title((!text.is_empty()).then_some(text)));
+    }
+
+    fn set_state(&mut self, line: &str) {
+        warn(self.state.set_text(line));
+    }
+
+    fn set_reason(&mut self, line: &str) {
+        warn(self.reason.set_text(line));
+    }
+}
+
+fn warn(result: tauri::Result<()>) {
+    if let Err(error) = result {
+        tracing::warn!(%error, "the tray could not be changed");
+    }
 }

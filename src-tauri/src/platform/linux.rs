@@ -33,6 +33,17 @@ pub fn set_login_item(handle: &AppHandle, on: bool) -> Result<(), String> {
     }
 }
 
+/// Shows a notification; blocks on the session bus.
+pub fn notify(title: &str, text: &str) -> Result<(), String> {
+    notify_rust::Notification::new()
+        .appname("Hearth")
+        .summary(title)
+        .body(text)
+        .show()
+        .map(drop)
+        .map_err(|error| error.to_string())
+}
+
 /// Linux trays show an icon as it is.
 pub fn tray_icon_is_template() -> bool {
     false

@@ -2,8 +2,14 @@
 //! back, and a login item that the system shows under the app's own name.
 #![allow(unsafe_code)] // Each call into ServiceManagement says why it is sound.
 
-use objc2_foundation::NSLocale;
+use block2::RcBlock;
+use objc2::runtime::Bool;
+use objc2_foundation::{NSBundle, NSError, NSLocale, NSString};
 use objc2_service_management::{SMAppService, SMAppServiceStatus};
+use objc2_user_notifications::{
+    UNAuthorizationOptions, UNMutableNotificationContent, UNNotificationRequest,
+    UNUserNotificationCenter,
+};
 use tauri::{AppHandle, Builder, LogicalSize, Manager, Size, WebviewWindow, Wry};
 use tauri_nspanel::{
     CollectionBehavior, ManagerExt, PanelBuilder, PanelLevel, StyleMask, tauri_panel,
@@ -63,6 +69,30 @@ pub fn set_login_item(_: &AppHandle, on: bool) -> Result<(), String> {
         unsafe { SMAppService::openSystemSettingsLoginItems() };
         return Err("macOS asks you to allow it under Login Items, which is open now".into());
     }
+    Ok(())
+}
+
+/// Shows a notification. The system asks the user the first time; whoever said no is not asked again, and sees none.
+pub fn notify(title: &str, text: &str) -> Result<(), String> {
+    // Outside a bundle the centre throws an exception.
+    if NSBundle::mainBundle().bundleIdentifier().is_none() {
+        return Err("Hearth does not run as an app".into());
+    }
+    let content = UNMutableNotificationContent::new();
+    content.setTitle(&NSString::from_str(title));
+    content.setBody(&NSString::from_str(text));
+    let id = NSString::from_str(&format!("hearth-{:?}", std::time::Instant::now()));
+    let request = UNNotificationRequest::requestWithIdentifier_content_trigger(&id, &content, None);
+    let centre = UNUserNotificationCenter::currentNotificationCenter();
+    let asked = centre.clone();
+    let add = RcBlock::new(move |granted: Bool, error: *mut NSError| {
+        if granted.as_bool() {
+            asked.addNotificationRequest_withCompletionHandler(&request, None);
+        } else {
+            tracing::info!(failed = !error.is_null(), "notifications are not allowed");
+        }
+    });
+    centre.requestAuthorizationWithOptions_completionHandler(UNAuthorizationOptions::Alert, &add);
     Ok(())
 }
 
