@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hearth_app::env::Env;
 use hearth_app::events::AppEvent;
+use hearth_app::monitor::Sensors;
 use hearth_app::settings::SettingChange;
 use hearth_app::{App, Code, Error, Options, Result};
 use tauri::{AppHandle, Emitter, Manager, RunEvent};
@@ -43,6 +44,7 @@ pub fn run() -> ExitCode {
     let _entered = runtime.enter();
     let app = App::open(options);
     app.open_keys(hearth_app::keys::secrets(&env));
+    app.open_monitor(Sensors::from_env(&env));
     let shell = Shell::new(app);
     if let Some(message) = log_notice {
         shell.notice("log", message);

@@ -42,7 +42,6 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("keyring-core", &["hearth-store"]),
     ("toml_edit", &["hearth-store"]),
     ("minijinja", &["hearth-engine"]),
-    ("sysinfo", &["hearth-hardware"]),
 ];
 
 /// Text that may stand in some source files only: suffixes of the files, or folders, that may hold it.

@@ -112,7 +112,7 @@ impl Engine for Paced {
             streams.push(stream);
         }
         Generation {
-            events: passed,
+            events: passed.into(),
             cancel: Cancel::new(|| {}),
         }
     }
@@ -136,7 +136,7 @@ fn refused() -> Generation {
     let (events, passed) = mpsc::unbounded_channel();
     let _ = events.send(Event::Failed(Error::ShutDown));
     Generation {
-        events: passed,
+        events: passed.into(),
         cancel: Cancel::new(|| {}),
     }
 }

@@ -9,6 +9,8 @@ pub struct Env {
     pub home: Option<PathBuf>,
     /// `HEARTH_LOG`: a filter such as `debug` or `hearth_engine=trace`.
     pub log: Option<String>,
+    /// `HEARTH_REPLAY`: a recording of readings that is played in place of this machine's sensors.
+    pub replay: Option<PathBuf>,
     /// `HEARTH_ENGINE=fake`: a model without weights, for tests of the window. Not looked at in release builds.
     pub fake_engine: bool,
 }
@@ -16,10 +18,13 @@ pub struct Env {
 impl Env {
     pub fn read() -> Self {
         let text = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+        let path = |name: &str| {
+            let value = std::env::var_os(name).filter(|v| !v.is_empty());
+            value.map(PathBuf::from)
+        };
         Self {
-            home: std::env::var_os("HEARTH_HOME")
-                .filter(|v| !v.is_empty())
-                .map(PathBuf::from),
+            home: path("HEARTH_HOME"),
+            replay: path("HEARTH_REPLAY"),
             log: text("HEARTH_LOG"),
             fake_engine: cfg!(debug_assertions)
                 && text("HEARTH_ENGINE").is_some_and(|v| v == "fake"),

@@ -5,26 +5,31 @@ mod cache;
 mod encode;
 mod engines;
 mod footprint;
+mod held;
+mod meter;
 mod registry;
 mod room;
 mod states;
 mod tokens;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hearth_engine::{Cancel, Generation, Limits, LoadSpec, Priority, Purpose, Request, State};
+use hearth_engine::{Cancel, Generation, LoadSpec, Priority, Purpose, Request, State};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 pub use self::admission::AdmissionLimits;
-use self::admission::{Admission, Permit};
+use self::admission::{Admission, Cap, Permit};
 pub use self::cache::CacheCounts;
 use self::cache::{Answers, Caches};
 pub use self::encode::Encoded;
 pub use self::engines::{ChildEngines, Engines, FakeEngines};
+pub use self::held::Held;
+use self::held::Translation;
+pub(crate) use self::meter::{Counts, Meters};
 pub use self::registry::KeepAlive;
 use self::registry::{Model, Registry, Row, Work};
 use self::room::Space;
@@ -101,6 +106,7 @@ pub struct Inference {
     /// Who looks for a model on the disk.
     searches: Semaphore,
     decode_threads: u32,
+    held: Mutex<(Arc<Held>, Translation)>,
 }
 
 /// A generation, the model that does it and a way to see that model load. The model counts as in use until the generation is dropped.
@@ -126,6 +132,7 @@ impl Inference {
             caches: Arc::default(),
             searches: Semaphore::new(SEARCHES),
             decode_threads: machine.decode_threads(),
+            held: Mutex::default(),
         }
     }
 
@@ -260,9 +267,36 @@ impl Inference {
         self.registry.pin(&self.loaded_name(model), pinned).await
     }
 
-    /// Changes what holds for every engine, also for those that are started later.
-    pub fn limit(&self, limits: Limits) {
-        self.registry.limit(limits);
+    /// Keeps to what the governor decided, from now on: engines that run and those that are started later, doors, caches.
+    pub(crate) fn hold(&self, held: Held) {
+        let mut now = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let (last, translation) = &mut *now;
+        self.registry.restrain(translation.of(&held));
+        let limits = &held.decision.limits;
+        self.admission.cap(Cap {
+            parallel: limits.parallel,
+            queue: limits.queue,
+        });
+        if last.decision.limits.keep_idle && !limits.keep_idle {
+            self.caches.forget();
+        }
+        *last = Arc::new(held);
+    }
+
+    /// What the governor decided last.
+    pub fn held(&self) -> Arc<Held> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&held.0)
+    }
+
+    /// What all models that have answered did.
+    pub(crate) fn meters(&self) -> &Meters {
+        self.registry.meters()
+    }
+
+    /// Threads with which models are loaded.
+    pub(crate) fn decode_threads(&self) -> u32 {
+        self.decode_threads
     }
 
     /// Every model that is loaded, loading or waiting for that, in the order of being asked for.
@@ -533,7 +567,7 @@ mod tests {
         let stops: Arc<AtomicU32> = Arc::default();
         let counted = stops.clone();
         let generation = Generation {
-            events: tokio::sync::mpsc::unbounded_channel().1,
+            events: tokio::sync::mpsc::unbounded_channel().1.into(),
             cancel: Cancel::new(move || {
                 counted.fetch_add(1, Ordering::Relaxed);
             }),

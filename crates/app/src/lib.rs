@@ -32,7 +32,7 @@ use crate::events::Events;
 use crate::inference::{ChildEngines, Engines, FakeEngines, Inference};
 use crate::keys::{Keys, Secrets};
 use crate::models::Models;
-use crate::monitor::Monitor;
+use crate::monitor::{Monitor, Sensors};
 use crate::paths::Paths;
 use crate::server::ServerView;
 use crate::settings::SettingsStore;
@@ -143,6 +143,22 @@ impl App {
         keys.ok_or_else(|| Error::internal("API keys were not opened"))
     }
 
+    /// Begins to watch the machine and to hold the engines back when it must; the first call counts. Must be called inside a tokio
+    /// runtime.
+    pub fn open_monitor(self: &Arc<Self>, sensors: Sensors) -> Arc<Monitor> {
+        let open = || Monitor::start(self, monitor::readings(sensors, &self.paths));
+        Arc::clone(self.monitor.get_or_init(open))
+    }
+
+    /// Like [`App::open_monitor`], with readings that come from elsewhere.
+    pub fn open_monitor_on(
+        self: &Arc<Self>,
+        readings: hearth_hardware::sampler::Readings,
+    ) -> Arc<Monitor> {
+        let open = || Monitor::start(self, Some(readings));
+        Arc::clone(self.monitor.get_or_init(open))
+    }
+
     /// What watches the machine, or that nobody opened it.
     pub fn monitor(&self) -> Result<Arc<Monitor>> {
         let monitor = self.monitor.get().cloned();
@@ -192,5 +208,8 @@ impl App {
             chats.shut_down().await;
         }
         self.inference.shut_down().await;
+        if let Some(monitor) = self.monitor.get() {
+            monitor.shut_down().await;
+        }
     }
 }

@@ -3,16 +3,30 @@
 //!
 //! It must not judge (that is [`crate::throttle`]) and must not know SQL or sensors.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+mod alerts;
+mod clock;
+mod cool;
+mod recent;
+mod task;
+mod work;
 
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hearth_hardware::sampler::{self, Readings};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::error::{Error, Result};
-use crate::settings::SettingChange;
-use crate::throttle::Decision;
-use crate::timeline::{Explanation, History, Moment};
+use self::cool::CoolSpeeds;
+use self::recent::Recent;
+use crate::App;
+use crate::env::Env;
+use crate::error::{Code, Error, Result};
+use crate::hardware::Reading;
+use crate::paths::Paths;
+use crate::settings::{SettingChange, SettingsStore};
+use crate::throttle::{Decision, Input, Policy, Speed, State};
+use crate::timeline::{Explanation, Happening, History, Mark, Moment, Timeline};
 
 /// Where readings come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +35,13 @@ pub enum Sensors {
     Machine,
     /// A recording: one JSON object a line, as `hearth monitor --json` prints them.
     Replay(PathBuf),
+}
+
+impl Sensors {
+    /// This machine, unless the environment names a recording.
+    pub fn from_env(env: &Env) -> Self {
+        env.replay.clone().map_or(Self::Machine, Self::Replay)
+    }
 }
 
 /// Which stretch of the time line, and how finely.
@@ -45,12 +66,79 @@ pub enum ExportAs {
     Json,
 }
 
+/// What the task has seen last, from which a preview is made.
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    reading: Reading,
+    speed: Option<Speed>,
+    state: State,
+    duty: f32,
+    busy_elsewhere: bool,
+}
+
+/// What the task and the [`Monitor`] share.
+struct Shared {
+    settings: Arc<SettingsStore>,
+    recent: Mutex<Recent>,
+    seen: Mutex<Seen>,
+    cool: CoolSpeeds,
+    /// `None` when it could not be opened; then there is what lies in memory.
+    timeline: Option<Arc<Timeline>>,
+    threads: u32,
+}
+
+impl Shared {
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn mark(&self, at_ms: i64, what: Happening) {
+        let mark = Mark { at_ms, what };
+        self.recent().mark(mark.clone());
+        if let Some(timeline) = &self.timeline {
+            timeline.mark(mark);
+        }
+    }
+}
+
 /// The task that watches, and the way to what it saw.
 pub struct Monitor {
+    shared: Arc<Shared>,
     moments: watch::Receiver<Arc<Moment>>,
 }
 
+/// Readings of the sensors; `None` when no thread could be started for them.
+pub(crate) fn readings(sensors: Sensors, paths: &Paths) -> Option<Readings> {
+    let _ = paths;
+    let source = move || task::source(&sensors);
+    sampler::start(source, sampler::EVERY)
+        .inspect_err(|error| tracing::error!(%error, "the sensors cannot be read"))
+        .ok()
+}
+
 impl Monitor {
+    /// Starts the task, which ends with the app.
+    pub(crate) fn start(app: &Arc<App>, readings: Option<Readings>) -> Arc<Self> {
+        let shared = Arc::new(Shared {
+            settings: Arc::clone(app.settings()),
+            recent: Mutex::default(),
+            seen: Mutex::default(),
+            cool: CoolSpeeds::open(app.paths().cool_speeds()),
+            timeline: Timeline::open(app.paths())
+                .inspect_err(|error| tracing::error!(%error, "there is no time line"))
+                .ok(),
+            threads: app.inference().decode_threads(),
+        });
+        let (sender, moments) = watch::channel(Arc::default());
+        shared.mark(clock::unix_ms(), Happening::Started);
+        task::start(app, readings, Arc::clone(&shared), sender);
+        Arc::new(Self { shared, moments })
+    }
+
     /// The newest moment.
     pub fn now(&self) -> Arc<Moment> {
         self.moments.borrow().clone()
@@ -61,27 +149,73 @@ impl Monitor {
         self.moments.clone()
     }
 
-    /// A stretch of the time line.
+    /// Puts a happening that others noticed on the time line.
+    pub fn happened(&self, what: Happening) {
+        self.shared.mark(clock::unix_ms(), what);
+    }
+
+    /// A stretch of the time line; without one, of the last hour, which lies in memory.
     pub async fn history(&self, span: Span) -> Result<History> {
-        let _ = span;
-        Err(Error::internal("not yet"))
+        match &self.shared.timeline {
+            Some(_) => self.ask(move |timeline| timeline.history(span)).await,
+            None => Ok(self.shared.recent().history(span)),
+        }
     }
 
     /// Why it was as fast or slow as it was then.
     pub async fn explain(&self, at_ms: i64) -> Result<Explanation> {
-        let _ = at_ms;
-        Err(Error::internal("not yet"))
+        self.ask(move |timeline| timeline.explain(at_ms)).await
     }
 
     /// Writes a stretch to a new file in the folder of exports, and says where it is.
     pub async fn export(&self, span: Span, format: ExportAs) -> Result<PathBuf> {
-        let _ = (span, format);
-        Err(Error::internal("not yet"))
+        self.ask(move |timeline| timeline.export(span, format))
+            .await
+    }
+
+    /// Asks the time line, which reads the disk.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Timeline) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let timeline = self.shared.timeline.clone().ok_or_else(no_time_line)?;
+        tokio::task::spawn_blocking(move || question(&timeline))
+            .await
+            .map_err(Error::internal)?
     }
 
     /// What would be decided now with another value of one setting.
     pub fn preview(&self, change: &SettingChange) -> Result<Decision> {
-        let _ = change;
-        Ok(Decision::default())
+        let settings = self.shared.settings.after(change)?;
+        let policy = Policy::of(&settings, clock::minute_of_day());
+        let seen = self.shared.seen().clone();
+        Ok(seen.state.preview(&Input {
+            reading: &seen.reading,
+            speed: seen.speed.as_ref(),
+            policy: &policy,
+            threads: self.shared.threads,
+            duty: seen.duty,
+            seconds: 0.0,
+            busy_elsewhere: seen.busy_elsewhere,
+        }))
     }
+
+    /// Keeps what was learnt.
+    pub(crate) async fn shut_down(&self) {
+        self.shared.cool.save().await;
+        let shared = Arc::clone(&self.shared);
+        let written = tokio::task::spawn_blocking(move || {
+            if let Some(timeline) = &shared.timeline {
+                timeline.shut_down();
+            }
+        });
+        if let Err(error) = written.await {
+            tracing::error!(%error, "the end of the time line could not be written");
+        }
+    }
+}
+
+fn no_time_line() -> Error {
+    Error::new(Code::Storage, "There is no time line to look at.")
+        .hint("Start Hearth again; the log file says why it could not be opened.")
 }

@@ -80,9 +80,23 @@ impl Paths {
         self.data.join("chats.db")
     }
 
+    pub(crate) fn timeline(&self) -> PathBuf {
+        self.data.join("timeline.db")
+    }
+
+    /// Held by the process that writes the time line.
+    pub(crate) fn timeline_lock(&self) -> PathBuf {
+        self.data.join("timeline.lock")
+    }
+
     /// Where the windows were.
     pub fn window_state(&self) -> PathBuf {
         self.data.join("windows.json")
+    }
+
+    /// How fast each model is on the cool machine.
+    pub(crate) fn cool_speeds(&self) -> PathBuf {
+        self.data.join("speeds.json")
     }
 
     /// Where the running server is found: [`crate::server::ServerFile`].

@@ -17,6 +17,8 @@ pub use self::schema::{
     HeatSlows, Language, OnBattery, Quiet, SendKey, SettingChange, SettingKey, Settings, TextSize,
     Theme, TrayText,
 };
+#[cfg(test)]
+pub(crate) use self::value::ALERTS;
 pub(crate) use self::value::parse_hours;
 use crate::error::{Code, Error, Result};
 use crate::events::{AppEvent, Events};
@@ -111,6 +113,14 @@ impl SettingsStore {
             );
         }
         Ok(())
+    }
+
+    /// The settings as they would be after a change.
+    pub(crate) fn after(&self, change: &SettingChange) -> Result<Settings> {
+        self.check(change)?;
+        let mut settings = self.get();
+        settings.apply(change);
+        Ok(settings)
     }
 
     /// The change that takes a key back to its default.

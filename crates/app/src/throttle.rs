@@ -2,8 +2,22 @@
 //!
 //! Pure, so that every rule can be tested with recorded readings. It must not read sensors, know engines or keep time by itself.
 
+mod baseline;
+mod combine;
+mod decide;
+mod policy;
+mod quiet;
+mod rung;
+mod sentence;
+mod slower;
+mod table;
+
 use serde::{Deserialize, Serialize};
 
+pub use self::baseline::{Baselines, Load};
+pub(crate) use self::decide::is_cool;
+pub use self::decide::{Input, Speed, State, decide};
+pub use self::policy::Policy;
 use crate::hardware::{MemoryPressure, ThermalState};
 
 /// How far the engines are held back, in one word: for the icon, the line in the menu and the colour.

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use hearth_app::env::Env;
+use hearth_app::monitor::Sensors;
 use hearth_app::server::ServerConfig;
 use hearth_app::{App, Code, Error, Result};
 use hearth_server::Server;
@@ -34,6 +35,7 @@ pub(crate) async fn serve(
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
     let running = Server::start(Arc::clone(app), &config).await?;
+    app.open_monitor(Sensors::from_env(env));
     let status = running.status().clone();
     app.server().set_status(status.clone());
     if json {

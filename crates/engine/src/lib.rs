@@ -85,9 +85,65 @@ pub trait Engine: Send + Sync + 'static {
 /// A generation in flight. Dropping it cancels the work.
 pub struct Generation {
     /// Events in order; [`Event::Finished`] or [`Event::Failed`] is the last one.
-    pub events: mpsc::UnboundedReceiver<Event>,
+    pub events: Events,
     /// Cancels on drop.
     pub cancel: Cancel,
+}
+
+/// The events of a generation as they come.
+pub struct Events {
+    receiver: mpsc::UnboundedReceiver<Event>,
+    /// Sees every event on its way out.
+    watcher: Option<Box<dyn FnMut(&Event) + Send + Sync>>,
+}
+
+impl Events {
+    /// The next event; `None` after the last one.
+    pub async fn recv(&mut self) -> Option<Event> {
+        let event = self.receiver.recv().await?;
+        self.seen(&event);
+        Some(event)
+    }
+
+    /// The next event if it is there already.
+    pub fn try_recv(&mut self) -> Result<Event, mpsc::error::TryRecvError> {
+        let event = self.receiver.try_recv()?;
+        self.seen(&event);
+        Ok(event)
+    }
+
+    /// How many events wait to be taken.
+    pub fn len(&self) -> usize {
+        self.receiver.len()
+    }
+
+    /// Whether no event waits to be taken.
+    pub fn is_empty(&self) -> bool {
+        self.receiver.is_empty()
+    }
+
+    /// Shows every event that is taken from now on to `watcher`, in place of any other. It lives as long as the events, so its drop
+    /// says that nobody listens any more.
+    #[must_use]
+    pub fn watched_by(mut self, watcher: impl FnMut(&Event) + Send + Sync + 'static) -> Self {
+        self.watcher = Some(Box::new(watcher));
+        self
+    }
+
+    fn seen(&mut self, event: &Event) {
+        if let Some(watcher) = &mut self.watcher {
+            watcher(event);
+        }
+    }
+}
+
+impl From<mpsc::UnboundedReceiver<Event>> for Events {
+    fn from(receiver: mpsc::UnboundedReceiver<Event>) -> Self {
+        Self {
+            receiver,
+            watcher: None,
+        }
+    }
 }
 
 /// Asks an engine to stop one generation. Clones refer to the same one; when the last is dropped the work is cancelled.

@@ -116,7 +116,7 @@ impl Local {
         }
         let work = self.work.clone();
         Generation {
-            events,
+            events: events.into(),
             cancel: Cancel::new(move || {
                 let _ = work.send(Work::Cancel { id });
             }),

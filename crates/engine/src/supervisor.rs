@@ -132,7 +132,7 @@ impl Supervisor {
         }
         let commands = self.commands.clone();
         Generation {
-            events,
+            events: events.into(),
             cancel: Cancel::new(move || {
                 let _ = commands.send(Command::Cancel { id });
             }),

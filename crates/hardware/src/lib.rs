@@ -3,11 +3,24 @@
 //! It is a crate of its own because reading it needs Apple's interfaces, which no other crate may touch. It must not decide
 //! anything about models; it reads, and what cannot be read is `None`, never zero.
 
+pub mod clock;
+pub mod disk;
+pub mod machine;
 pub mod reading;
+pub mod replay;
 pub mod sampler;
-pub mod snapshot;
 
 mod platform;
 
+use std::path::Path;
+
+pub use machine::{Machine, read};
 pub use reading::Reading;
-pub use snapshot::{Machine, read};
+
+/// This machine's sensors, to be read by [`sampler::start`]. `data_folder` is where Hearth's data lies: that volume's space is watched.
+/// Nothing in it fails: what is not there, hangs or breaks is absent.
+pub fn machine_source(data_folder: &Path) -> Box<dyn sampler::Source> {
+    let mut groups = platform::os::groups();
+    groups.push(disk::group(data_folder));
+    Box::new(sampler::Groups::start(groups))
+}

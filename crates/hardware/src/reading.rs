@@ -138,4 +138,59 @@ impl Reading {
             .flatten()
             .reduce(hotter)
     }
+    /// Takes over what the other one has and this one has not: both are parts of one moment. Every field is named, so that a new one
+    /// cannot be forgotten.
+    pub(crate) fn join(&mut self, part: Reading) {
+        let Reading {
+            at_ms: _,
+            cpu_usage,
+            core_tiers,
+            gpu_usage,
+            cpu_watts,
+            gpu_watts,
+            ane_watts,
+            system_watts,
+            cpu_celsius,
+            gpu_celsius,
+            fans,
+            memory,
+            pressure,
+            thermal,
+            battery,
+            on_mains,
+            low_power,
+            disk,
+            disk_bytes_per_second,
+            network_bytes_per_second,
+            speed_limit,
+            failed,
+        } = part;
+        fill(&mut self.cpu_usage, cpu_usage);
+        fill(&mut self.gpu_usage, gpu_usage);
+        fill(&mut self.cpu_watts, cpu_watts);
+        fill(&mut self.gpu_watts, gpu_watts);
+        fill(&mut self.ane_watts, ane_watts);
+        fill(&mut self.system_watts, system_watts);
+        fill(&mut self.cpu_celsius, cpu_celsius);
+        fill(&mut self.gpu_celsius, gpu_celsius);
+        fill(&mut self.memory, memory);
+        fill(&mut self.pressure, pressure);
+        fill(&mut self.thermal, thermal);
+        fill(&mut self.battery, battery);
+        fill(&mut self.on_mains, on_mains);
+        fill(&mut self.low_power, low_power);
+        fill(&mut self.disk, disk);
+        fill(&mut self.disk_bytes_per_second, disk_bytes_per_second);
+        fill(&mut self.network_bytes_per_second, network_bytes_per_second);
+        fill(&mut self.speed_limit, speed_limit);
+        self.core_tiers.extend(core_tiers);
+        self.fans.extend(fans);
+        self.failed.extend(failed);
+    }
+}
+
+fn fill<T>(place: &mut Option<T>, value: Option<T>) {
+    if place.is_none() {
+        *place = value;
+    }
 }

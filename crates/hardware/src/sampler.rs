@@ -1,12 +1,18 @@
 //! Reads the sensors once a second on a thread of its own.
 //!
-//! A thread, because sensors block, some for as long as they measure. It must not judge what it reads.
+//! A thread, because sensors block, some for as long as they measure. It refuses what cannot be, and must not judge what can.
+
+mod groups;
+mod plausible;
+mod rate;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+pub(crate) use self::groups::{Group, Groups, Probe};
+pub(crate) use self::rate::Rate;
 use crate::reading::Reading;
 
 /// How often sensors are read: SPEC row H2.
@@ -21,7 +27,8 @@ pub trait Source: Send {
 /// Readings as they come; the newest counts. Dropping the last receiver ends the thread.
 pub type Readings = watch::Receiver<Arc<Reading>>;
 
-/// Starts to read a source, which is made on the thread that reads it.
+/// Starts to read a source, which is made on the thread that reads it. A source that keeps its own time (a recording) is read with
+/// `every` zero.
 ///
 /// # Errors
 /// When the system gives no thread.
@@ -35,7 +42,8 @@ pub fn start(
         .spawn(move || {
             let mut source = source();
             let mut next = Instant::now();
-            while let Some(reading) = source.read() {
+            while let Some(mut reading) = source.read() {
+                plausible::refuse_nonsense(&mut reading);
                 if sender.send(Arc::new(reading)).is_err() {
                     return;
                 }

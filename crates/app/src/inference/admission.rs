@@ -38,10 +38,33 @@ pub(super) struct Admission(Arc<Mutex<Places>>);
 
 #[derive(Default)]
 struct Places {
+    /// What the settings say.
     limits: AdmissionLimits,
+    cap: Cap,
     running: u32,
     /// The first to come is the first to go. One whose receiver is gone gave up.
     waiting: VecDeque<oneshot::Sender<Permit>>,
+}
+
+/// What the governor lets in at most: requests that run, and that wait. `None` is what the settings say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Cap {
+    pub(super) parallel: Option<u32>,
+    pub(super) queue: Option<u32>,
+}
+
+impl Places {
+    /// What holds of both.
+    fn limits(&self) -> AdmissionLimits {
+        let AdmissionLimits {
+            parallel, queue, ..
+        } = self.limits;
+        AdmissionLimits {
+            parallel: self.cap.parallel.unwrap_or(u32::MAX).min(parallel.max(1)),
+            queue: self.cap.queue.unwrap_or(u32::MAX).min(queue),
+            ..self.limits
+        }
+    }
 }
 
 /// The right to run; given back when dropped.
@@ -56,18 +79,21 @@ impl Admission {
         let (place, timeout) = {
             let mut places = self.lock();
             places.waiting.retain(|waiting| !waiting.is_closed());
-            if places.waiting.is_empty() && places.running < places.limits.parallel.max(1) {
+            let limits = places.limits();
+            if places.waiting.is_empty() && places.running < limits.parallel {
                 places.running += 1;
                 return Ok(Permit(Some(self.clone())));
             }
-            let Places {
-                limits, waiting, ..
-            } = &mut *places;
-            if waiting.len() >= limits.queue as usize {
-                return Err(full(*limits));
+            if places.waiting.len() >= limits.queue as usize {
+                let is_capped = limits != places.limits;
+                return Err(if is_capped {
+                    held_back(limits)
+                } else {
+                    full(limits)
+                });
             }
             let (sender, place) = oneshot::channel();
-            waiting.push_back(sender);
+            places.waiting.push_back(sender);
             (place, limits.timeout)
         };
         match tokio::time::timeout(timeout, place).await {
@@ -83,8 +109,14 @@ impl Admission {
         self.fill();
     }
 
+    /// Changes what is let in at most, whatever the settings say; what runs and waits stays.
+    pub(super) fn cap(&self, cap: Cap) {
+        self.lock().cap = cap;
+        self.fill();
+    }
+
     pub(super) fn limits(&self) -> AdmissionLimits {
-        self.lock().limits
+        self.lock().limits()
     }
 
     /// How many run, and how many wait.
@@ -99,7 +131,7 @@ impl Admission {
         loop {
             let next = {
                 let mut places = self.lock();
-                if places.running >= places.limits.parallel.max(1) {
+                if places.running >= places.limits().parallel {
                     return;
                 }
                 let Some(next) = places.waiting.pop_front() else {
@@ -139,6 +171,18 @@ fn full(limits: AdmissionLimits) -> Error {
     Error::new(Code::Busy, message)
         .hint("Try again in a moment, or raise the limits under Server, Ports and limits.")
         .retry_after_s(1)
+}
+
+fn held_back(limits: AdmissionLimits) -> Error {
+    let AdmissionLimits {
+        parallel, queue, ..
+    } = limits;
+    let message = format!(
+        "Hearth is held back by heat, power or memory, so that only {parallel} requests of programs run and {queue} wait."
+    );
+    Error::new(Code::Busy, message)
+        .hint("Try again later; the Monitor says what holds it back, and Settings, Heat and power how far.")
+        .retry_after_s(15)
 }
 
 fn waited(timeout: Duration) -> Error {
@@ -254,5 +298,37 @@ mod tests {
         assert_eq!(error.code, Code::EngineUnavailable);
         assert_eq!(error.retry_after_s, Some(30));
         assert_eq!(door.counts(), (1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cap_is_kept_says_why_and_lets_what_waits_in_when_it_goes() {
+        let door = door(4, 10);
+        let first = door.enter().await.unwrap();
+        door.cap(Cap {
+            parallel: Some(1),
+            queue: Some(1),
+        });
+        let waiting = tokio::spawn({
+            let door = door.clone();
+            async move { door.enter().await }
+        });
+        settle().await;
+        assert_eq!(door.counts(), (1, 1));
+        let refused = door.enter().await.err().unwrap();
+        assert_eq!(
+            (refused.code, refused.retry_after_s),
+            (Code::Busy, Some(15))
+        );
+        assert!(refused.message.contains("held back"));
+        door.cap(Cap::default());
+        let _second = waiting.await.unwrap().unwrap();
+        assert_eq!(door.counts(), (2, 0));
+        drop(first);
+        // None at all: the window alone is answered.
+        door.cap(Cap {
+            parallel: Some(0),
+            queue: Some(0),
+        });
+        assert!(door.enter().await.is_err());
     }
 }

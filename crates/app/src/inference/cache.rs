@@ -66,6 +66,12 @@ impl Caches {
             self.vectors.clear();
         }
     }
+
+    /// Gives the memory of both back.
+    pub(super) fn forget(&self) {
+        self.answers.clear();
+        self.vectors.clear();
+    }
 }
 
 /// Hits and misses.

@@ -12,11 +12,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_engine::embed::Task as EncodeTask;
-use hearth_engine::{Limits, LoadSpec, Request, TokenTask};
+use hearth_engine::{LoadSpec, Request, TokenTask};
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub(super) use self::entry::Row;
 use self::task::Task;
+use super::held::Restraint;
+use super::meter::Meters;
 use super::room::Space;
 use super::{Engines, Started};
 use crate::error::{Error, Result};
@@ -66,6 +68,7 @@ impl KeepAlive {
 pub(super) struct Registry {
     commands: mpsc::UnboundedSender<Command>,
     rows: watch::Receiver<Vec<Row>>,
+    meters: Meters,
 }
 
 enum Command {
@@ -99,7 +102,8 @@ enum Command {
         pinned: bool,
         reply: oneshot::Sender<Result<()>>,
     },
-    Limit(Limits),
+    /// Holds from then on for every engine, also for those that are started later.
+    Restrain(Box<Restraint>),
     /// A generation was let go by whoever asked for it.
     Ended {
         entry: u64,
@@ -116,14 +120,31 @@ impl Registry {
     pub(super) fn start(engines: Arc<dyn Engines>, space: Space, events: Events) -> Self {
         let (commands, inbox) = mpsc::unbounded_channel();
         let (sender, rows) = watch::channel(Vec::new());
-        let task = Task::new(engines, space, events, commands.downgrade(), sender);
+        let meters = Meters::default();
+        let task = Task::new(
+            engines,
+            space,
+            events,
+            commands.downgrade(),
+            sender,
+            meters.clone(),
+        );
         tokio::spawn(task.run(inbox));
-        Self { commands, rows }
+        Self {
+            commands,
+            rows,
+            meters,
+        }
     }
 
     /// The models that are loaded, loading or waiting for that.
     pub(super) fn rows(&self) -> Vec<Row> {
         self.rows.borrow().clone()
+    }
+
+    /// What all models that have answered did.
+    pub(super) fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     /// Starts work on a model, loading it when needed.
@@ -210,8 +231,8 @@ impl Registry {
         .unwrap_or_else(|| Err(shut_down()))
     }
 
-    pub(super) fn limit(&self, limits: Limits) {
-        let _ = self.commands.send(Command::Limit(limits));
+    pub(super) fn restrain(&self, restraint: Restraint) {
+        let _ = self.commands.send(Command::Restrain(Box::new(restraint)));
     }
 
     /// Ends every engine and waits until all are gone. Nothing is loaded after that.

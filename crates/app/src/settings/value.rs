@@ -5,7 +5,7 @@ use hearth_store::SettingValue;
 /// Longest text of a setting in bytes.
 const MAX_TEXT_BYTES: usize = 64 * 1024;
 /// Names of the alerts, as `alerts.muted` has them.
-pub(super) const ALERTS: [&str; 7] = [
+pub(crate) const ALERTS: [&str; 7] = [
     "memory",
     "long_answer",
     "cache_hits",

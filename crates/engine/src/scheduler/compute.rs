@@ -49,13 +49,14 @@ impl Scheduler<'_> {
         self.budget
             .record(plan.decoded, plan.read, took.as_secs_f64() * 1000.0);
         self.drafts.record(plan, took);
-        self.rest_after(took);
         let mut ended = Vec::new();
         for part in &plan.parts {
             if let Some(reason) = self.take_tokens(part, plan) {
                 ended.push((self.streams[part.stream].id, reason));
             }
         }
+        // Choosing tokens is work too, and under a grammar not a little.
+        self.rest_after(self.backend.now().duration_since(before));
         for (id, end) in ended {
             self.end(id, end);
         }

@@ -1,172 +1,63 @@
 //! Linux: everything comes from text files of the kernel, so parsers are pure and tested on captured text.
 //!
-//! It must not start programs or need rights.
+//! It must not start programs or need rights: what only root may read is absent for everybody else.
 
-use std::collections::BTreeSet;
-use std::fs;
+mod battery;
+mod cpu;
+mod facts;
+mod files;
+mod gpu;
+mod heat;
+mod memory;
+mod power;
+mod traffic;
 
-use crate::snapshot::Machine;
+use std::path::Path;
+use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
+
+use self::files::Files;
+use crate::clock::Clocks;
+use crate::machine::Machine;
+use crate::sampler::Group;
+
+/// The facts about this machine.
 pub(crate) fn read(logical_cores: u32) -> Machine {
-    let cpu = text("/proc/cpuinfo");
-    Machine {
-        chip: cpu.as_deref().and_then(chip),
-        performance_cores: None,
-        efficiency_cores: None,
-        physical_cores: cpu.as_deref().and_then(physical_cores),
-        logical_cores,
-        memory_bytes: text("/proc/meminfo").as_deref().and_then(memory_bytes),
-        os_version: text("/etc/os-release").as_deref().and_then(os_version),
-        translated: Some(false),
-        virtual_machine: cpu.as_deref().and_then(virtual_machine),
-    }
+    facts::read(&Files::under(Path::new("/")), logical_cores)
 }
 
-fn text(path: &str) -> Option<String> {
-    fs::read(path)
-        .ok()
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+/// The groups of sensors of this machine.
+pub(crate) fn groups() -> Vec<Group> {
+    groups_under(Path::new("/"))
 }
 
-/// The value of a `name : value` line.
-fn value<'a>(line: &'a str, name: &str) -> Option<&'a str> {
-    let (found, value) = line.split_once(':')?;
-    (found.trim() == name)
-        .then(|| value.trim())
-        .filter(|value| !value.is_empty())
+/// The same of a machine whose `/proc` and `/sys` lie in another folder.
+fn groups_under(root: &Path) -> Vec<Group> {
+    let group = |name, open: fn(Files) -> crate::sampler::Probe| {
+        let files = Files::under(root);
+        Group::new(name, move || open(files.clone()))
+    };
+    vec![
+        group("cpu", cpu::open),
+        group("temperature", heat::open),
+        group("memory", memory::open),
+        group("power", power::open),
+        group("battery", battery::open),
+        group("gpu", gpu::open),
+        group("traffic", traffic::open),
+    ]
 }
 
-fn chip(cpuinfo: &str) -> Option<String> {
-    cpuinfo
-        .lines()
-        .find_map(|line| value(line, "model name"))
-        .map(str::to_owned)
-}
-
-/// Distinct pairs of package and core. Machines that name no cores (ARM, some virtual ones) give `None`.
-fn physical_cores(cpuinfo: &str) -> Option<u32> {
-    let mut cores = BTreeSet::new();
-    let mut package = "0";
-    for line in cpuinfo.lines() {
-        if line.trim().is_empty() {
-            package = "0";
-        } else if let Some(id) = value(line, "physical id") {
-            package = id;
-        } else if let Some(id) = value(line, "core id") {
-            cores.insert((package, id));
-        }
-    }
-    u32::try_from(cores.len()).ok().filter(|count| *count > 0)
-}
-
-fn memory_bytes(meminfo: &str) -> Option<u64> {
-    let kibibytes = meminfo
-        .lines()
-        .find_map(|line| value(line, "MemTotal"))?
-        .strip_suffix("kB")?;
-    kibibytes.trim().parse::<u64>().ok()?.checked_mul(1024)
-}
-
-fn os_version(os_release: &str) -> Option<String> {
-    let name = os_release
-        .lines()
-        .find_map(|line| line.strip_prefix("PRETTY_NAME="))?;
-    let name = name.trim().trim_matches(['"', '\'']);
-    (!name.is_empty()).then(|| name.to_owned())
-}
-
-/// x86 tells by a flag; other architectures have none, so nothing is known there.
-fn virtual_machine(cpuinfo: &str) -> Option<bool> {
-    let flags = cpuinfo.lines().find_map(|line| value(line, "flags"))?;
-    Some(flags.split_whitespace().any(|flag| flag == "hypervisor"))
+/// `CLOCK_MONOTONIC` stands still in suspend, `CLOCK_BOOTTIME` does not (clock_gettime(2)).
+#[allow(clippy::unnecessary_wraps)] // Another system may have no such clocks.
+pub(crate) fn clocks() -> Option<Clocks> {
+    let now = |id| Duration::try_from(clock_gettime(id)).ok();
+    // In this order: the time between both calls must not look like sleep that went backwards.
+    let awake = now(ClockId::Monotonic)?;
+    let passed = now(ClockId::Boottime)?;
+    Some(Clocks { awake, passed })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Two packages of two cores with two threads each, shortened from a real one.
-    const SERVER: &str = "processor\t: 0
-model name\t: Intel(R) Xeon(R) Processor @ 2.50GHz
-physical id\t: 0
-core id\t\t: 0
-flags\t\t: fpu vme sse2 hypervisor avx512f
-
-processor\t: 1
-physical id\t: 0
-core id\t\t: 1
-
-processor\t: 2
-physical id\t: 1
-core id\t\t: 0
-
-processor\t: 3
-physical id\t: 1
-core id\t\t: 1
-
-processor\t: 4
-physical id\t: 0
-core id\t\t: 0
-
-processor\t: 5
-physical id\t: 0
-core id\t\t: 1
-";
-    const ARM: &str = "processor\t: 0
-BogoMIPS\t: 50.00
-Features\t: fp asimd evtstrm aes
-CPU implementer\t: 0x41
-
-processor\t: 1
-BogoMIPS\t: 50.00
-";
-
-    #[test]
-    fn x86_server() {
-        assert_eq!(
-            chip(SERVER).as_deref(),
-            Some("Intel(R) Xeon(R) Processor @ 2.50GHz")
-        );
-        assert_eq!(physical_cores(SERVER), Some(4));
-        assert_eq!(virtual_machine(SERVER), Some(true));
-        assert_eq!(
-            virtual_machine(&SERVER.replace("hypervisor", "")),
-            Some(false)
-        );
-    }
-
-    #[test]
-    fn what_is_not_said_is_none() {
-        for text in [ARM, "", "garbage", ":", "core id", "model name:"] {
-            assert_eq!(chip(text), None, "{text}");
-            assert_eq!(physical_cores(text), None, "{text}");
-            assert_eq!(virtual_machine(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn memory() {
-        assert_eq!(
-            memory_bytes("MemTotal:       24689196 kB\nMemFree: 1 kB\n"),
-            Some(24_689_196 * 1024)
-        );
-        for text in [
-            "",
-            "MemTotal: many kB",
-            "MemTotal: 5",
-            "MemTotal: 99999999999999999999 kB",
-        ] {
-            assert_eq!(memory_bytes(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn system() {
-        let text = "NAME=\"Debian GNU/Linux\"\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n";
-        assert_eq!(
-            os_version(text).as_deref(),
-            Some("Debian GNU/Linux 12 (bookworm)")
-        );
-        assert_eq!(os_version("PRETTY_NAME=\"\""), None);
-    }
-}
+mod tests;

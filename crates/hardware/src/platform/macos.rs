@@ -6,7 +6,7 @@
 use std::ffi::CString;
 use std::ptr;
 
-use crate::snapshot::Machine;
+use crate::machine::Machine;
 
 /// Levels of cores that are asked for; chips up to M6 have at most three.
 const MAX_LEVELS: u32 = 8;

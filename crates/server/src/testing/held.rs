@@ -125,7 +125,7 @@ impl HeldEngine {
             cancelled,
         });
         Generation {
-            events: passed,
+            events: passed.into(),
             cancel: Cancel::new(move || flag.store(true, Ordering::Relaxed)),
         }
     }

@@ -62,7 +62,7 @@ impl Answers {
             let _ = sender.send(event.clone());
         }
         Some(Generation {
-            events,
+            events: events.into(),
             cancel: Cancel::new(|| {}),
         })
     }
@@ -90,7 +90,7 @@ impl Answers {
             }
         });
         Generation {
-            events: passed,
+            events: passed.into(),
             cancel,
         }
     }
@@ -207,7 +207,13 @@ mod tests {
         }
         drop(sender);
         let cancel = Cancel::new(|| {});
-        let mut passed = answers.record(key, Generation { events, cancel });
+        let mut passed = answers.record(
+            key,
+            Generation {
+                events: events.into(),
+                cancel,
+            },
+        );
         while passed.events.recv().await.is_some() {}
         let mut again = answers.play(&key)?;
         let mut events = Vec::new();

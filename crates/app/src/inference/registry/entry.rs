@@ -3,6 +3,7 @@
 //! Only the registry's task changes an entry. It must not know the other entries.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hearth_engine::{Cancel, Engine, Generation, State};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -11,6 +12,7 @@ use tokio::time::Instant;
 use super::{Command, KeepAlive, Model, Work};
 use crate::error::{Error, Result};
 use crate::inference::Started;
+use crate::inference::meter::Meters;
 
 /// A model that was asked for.
 pub(super) struct Entry {
@@ -29,6 +31,8 @@ pub(super) struct Entry {
     pub(super) last_used: Instant,
     /// Where the end of a generation is reported; nowhere before the entry is among the others.
     pub(super) own: mpsc::WeakUnboundedSender<Command>,
+    /// Where generations are counted.
+    pub(super) meters: Meters,
 }
 
 /// Whether there is an engine.
@@ -106,6 +110,7 @@ impl Entry {
             since: now,
             last_used: now,
             own: mpsc::unbounded_channel().0.downgrade(),
+            meters: Meters::default(),
         }
     }
 
@@ -154,15 +159,17 @@ impl Entry {
         self.active > 0 || !self.waiting.is_empty()
     }
 
-    /// When it is unloaded if nobody uses it again.
-    pub(super) fn expires_at(&self) -> Option<Instant> {
+    /// When it is unloaded if nobody uses it again; nothing stays longer than `at_most` but what is pinned.
+    pub(super) fn expires_at(&self, at_most: Option<Duration>) -> Option<Instant> {
         if self.is_busy() || self.pinned || self.is_queued() || self.is_loading() {
             return None;
         }
-        match self.keep_alive {
-            KeepAlive::For(time) => self.last_used.checked_add(time),
+        let wanted = match self.keep_alive {
+            KeepAlive::For(time) => Some(time),
             KeepAlive::Forever => None,
-        }
+        };
+        let time = wanted.into_iter().chain(at_most).min()?;
+        self.last_used.checked_add(time)
     }
 
     /// Does what is asked, now or when the engine is started.
@@ -200,6 +207,10 @@ impl Entry {
         let Phase::Started { engine } = &self.phase else {
             return None;
         };
+        let watch = match &work {
+            Work::Generate(request) => self.meters.watch(&self.model.name, request),
+            Work::Encode(_) | Work::Tokens(_) => None,
+        };
         let Generation { events, cancel } = match work {
             Work::Generate(request) => engine.generate(*request),
             Work::Encode(task) => engine.encode(*task),
@@ -216,7 +227,10 @@ impl Entry {
             model: self.model.name.clone(),
             state,
             generation: Generation {
-                events,
+                events: match watch {
+                    Some(watch) => watch.over(events),
+                    None => events,
+                },
                 cancel: Cancel::new(move || {
                     // Named, so that the closure owns it.
                     let _ = &lease;
@@ -235,7 +249,7 @@ impl Entry {
         refused.collect()
     }
 
-    pub(super) fn row(&self) -> Row {
+    pub(super) fn row(&self, longest_keep: Option<Duration>) -> Row {
         let state = match &self.phase {
             Phase::Queued { .. } => None,
             Phase::Started { engine } => Some(engine.state()),
@@ -248,7 +262,7 @@ impl Entry {
             pinned: self.pinned,
             since: self.since,
             last_used: self.last_used,
-            expires_at: self.expires_at(),
+            expires_at: self.expires_at(longest_keep),
         }
     }
 }

@@ -13,11 +13,15 @@ use super::entry::{Answer, Entry, Phase, Row, Waiting, answer};
 use super::{Command, Model, Work, shut_down};
 use crate::error::{Code, Error, Result};
 use crate::events::{AppEvent, Events};
+use crate::inference::held::Restraint;
+use crate::inference::meter::Meters;
 use crate::inference::room::{self, Hold, NoRoom, Occupant, Space};
 use crate::inference::{Engines, Started};
 
 /// An engine that was told to end and has not is forgotten after this long: its supervisor kills the child well before.
 pub(super) const END_LIMIT: Duration = Duration::from_secs(10);
+/// While memory is short, a model that was used is kept for its user's next question, but no longer than this.
+const SHORT_KEEP: Duration = Duration::from_secs(60);
 
 /// An engine that was told to end.
 struct Ending {
@@ -37,7 +41,8 @@ pub(super) struct Task {
     /// In the order in which they were asked for, which is the order of loading.
     entries: Vec<Entry>,
     ending: Vec<Ending>,
-    limits: Limits,
+    restraint: Restraint,
+    meters: Meters,
     last_entry: u64,
     /// Given after the rows are published.
     answers: Vec<Answer>,
@@ -54,6 +59,7 @@ impl Task {
         events: Events,
         own: mpsc::WeakUnboundedSender<Command>,
         rows: watch::Sender<Vec<Row>>,
+        meters: Meters,
     ) -> Self {
         Self {
             engines,
@@ -63,7 +69,8 @@ impl Task {
             rows,
             entries: Vec::new(),
             ending: Vec::new(),
-            limits: Limits::default(),
+            restraint: Restraint::default(),
+            meters,
             last_entry: 0,
             answers: Vec::new(),
             waiting_for_end: Vec::new(),
@@ -141,7 +148,7 @@ impl Task {
                 let done = answer(reply, self.pin(&name, pinned));
                 self.answers.push(done);
             }
-            Command::Limit(limits) => self.limit(limits),
+            Command::Restrain(restraint) => self.restrain(*restraint),
             Command::Ended { entry } => {
                 if let Some(entry) = self.entries.iter_mut().find(|e| e.id == entry) {
                     entry.active = entry.active.saturating_sub(1);
@@ -183,6 +190,7 @@ impl Task {
         self.entries.push(Entry {
             id: self.last_entry,
             own: self.own.clone(),
+            meters: self.meters.clone(),
             ..next
         });
         self.entries.last_mut()
@@ -211,10 +219,23 @@ impl Task {
         Ok(())
     }
 
-    fn limit(&mut self, limits: Limits) {
-        self.limits = limits;
-        let engines = self.entries.iter().filter_map(Entry::engine);
-        engines.for_each(|engine| engine.limit(limits));
+    fn restrain(&mut self, restraint: Restraint) {
+        if restraint.engine != self.restraint.engine {
+            let engines = self.entries.iter().filter_map(Entry::engine);
+            engines.for_each(|engine| engine.limit(restraint.engine));
+        }
+        if restraint.drop_idle && !self.restraint.drop_idle {
+            let idle = self.entries.iter().filter(|e| !e.is_busy() && !e.pinned);
+            let idle: Vec<u64> = idle.map(|entry| entry.id).collect();
+            tracing::info!(models = idle.len(), "idle models are unloaded");
+            idle.into_iter().for_each(|id| self.end(id));
+        }
+        self.restraint = restraint;
+    }
+
+    /// How long models that nobody uses may stay at most.
+    fn longest_keep(&self) -> Option<Duration> {
+        self.restraint.drop_idle.then_some(SHORT_KEEP)
     }
 
     fn pin(&mut self, name: &str, pinned: bool) -> Result<()> {
@@ -247,7 +268,8 @@ impl Task {
     }
 
     fn next_due(&self) -> Option<Instant> {
-        let expiries = self.entries.iter().filter_map(Entry::expires_at);
+        let at_most = self.longest_keep();
+        let expiries = self.entries.iter().filter_map(|e| e.expires_at(at_most));
         expiries
             .chain(self.ending.iter().map(|e| e.forget_at))
             .min()
@@ -255,7 +277,8 @@ impl Task {
 
     fn expire(&mut self) {
         let now = Instant::now();
-        let is_due = |e: &&Entry| e.expires_at().is_some_and(|at| at <= now);
+        let at_most = self.longest_keep();
+        let is_due = |e: &&Entry| e.expires_at(at_most).is_some_and(|at| at <= now);
         let due: Vec<u64> = self
             .entries
             .iter()
@@ -291,6 +314,12 @@ impl Task {
                 self.entries[at].model.name.clone(),
                 self.entries[at].model.bytes,
             );
+            if let Some(no_load) = &self.restraint.no_load {
+                let error = no_load.of(&name, need);
+                let mut refused = self.entries.remove(at);
+                self.answers.extend(refused.refuse(&error));
+                continue;
+            }
             match room::plan(need, &self.occupants(), &self.space) {
                 Err(full) => {
                     let mut refused = self.entries.remove(at);
@@ -355,8 +384,8 @@ impl Task {
                 return;
             }
         };
-        if self.limits != Limits::default() {
-            engine.limit(self.limits);
+        if self.restraint.engine != Limits::default() {
+            engine.limit(self.restraint.engine);
         }
         if is_new {
             tokio::spawn(report_changes(engine.state(), self.own.clone()));
@@ -366,7 +395,11 @@ impl Task {
     }
 
     fn publish(&self) {
-        let rows: Vec<Row> = self.entries.iter().map(Entry::row).collect();
+        let rows: Vec<Row> = self
+            .entries
+            .iter()
+            .map(|entry| entry.row(self.longest_keep()))
+            .collect();
         let shown = |rows: &[Row]| -> Vec<(u64, bool)> {
             let pairs = rows.iter().map(|row| (row.entry, row.pinned));
             pairs.collect()

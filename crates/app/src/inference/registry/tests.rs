@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use hearth_engine::embed::Task;
 use hearth_engine::{
-    Cancel, Engine, Error as EngineError, Event, Generation, Message, ModelInfo, Role, State,
-    TokenTask,
+    Cancel, Engine, Error as EngineError, Event, Generation, Limits, Message, ModelInfo, Role,
+    State, TokenTask,
 };
 use tokio::time::Instant;
 
@@ -61,7 +61,10 @@ impl Scripted {
         let (sender, events) = mpsc::unbounded_channel();
         self.requests.lock().unwrap().push(sender);
         let cancel = Cancel::new(|| {});
-        Generation { events, cancel }
+        Generation {
+            events: events.into(),
+            cancel,
+        }
     }
 
     fn ready(&self) {
@@ -431,7 +434,10 @@ async fn limits_reach_every_engine_and_those_that_come_later() {
         duty: 0.5,
         ..Limits::default()
     };
-    bench.registry.limit(limits);
+    bench.registry.restrain(Restraint {
+        engine: limits,
+        ..Restraint::default()
+    });
     let _b = bench.ask("b", 1).await.unwrap();
     for name in ["a", "b"] {
         assert_eq!(*bench.engine(name).limits.lock().unwrap(), [limits]);
@@ -491,4 +497,55 @@ fn keep_alive_as_apis_say_it() {
     for forever in [Some(-1.0), Some(f64::NAN), Some(f64::INFINITY), None] {
         assert_eq!(KeepAlive::from_seconds(forever), KeepAlive::Forever);
     }
+}
+
+fn short_of_memory(no_load: bool) -> Restraint {
+    let reason = crate::throttle::Reason::Memory {
+        pressure: crate::hardware::MemoryPressure::Critical,
+        used: Some(0.97),
+    };
+    Restraint {
+        drop_idle: true,
+        no_load: no_load.then_some(crate::inference::held::NoLoad {
+            reason,
+            memory: None,
+        }),
+        ..Restraint::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn short_memory_ends_idle_models_at_once_and_used_ones_soon_after() {
+    let bench = Bench::quick();
+    bench.touch("idle", 1).await;
+    bench.touch("pinned", 1).await;
+    bench.registry.pin("pinned", true).await.unwrap();
+    let answering = bench.ask("busy", 1).await.unwrap();
+    bench.registry.restrain(short_of_memory(false));
+    bench.settle().await;
+    assert_eq!(bench.names(), ["pinned", "busy"]);
+    drop(answering);
+    tokio::time::sleep(Duration::from_secs(59)).await;
+    assert_eq!(bench.names(), ["pinned", "busy"]);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(bench.names(), ["pinned"]);
+    // Said once more it ends nothing: what was loaded since is somebody's.
+    bench.touch("new", 1).await;
+    bench.registry.restrain(short_of_memory(false));
+    bench.settle().await;
+    assert_eq!(bench.names(), ["pinned", "new"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn loads_are_refused_with_the_reason_and_what_is_loaded_goes_on() {
+    let bench = Bench::quick();
+    let _answering = bench.ask("a", 1).await.unwrap();
+    bench.registry.restrain(short_of_memory(true));
+    let refused = bench.ask("b", 4).await.err().unwrap();
+    assert_eq!(refused.code, Code::InsufficientMemory);
+    assert!(refused.message.contains("about 4.0 GB"), "{refused}");
+    assert!(bench.engines("b").is_empty());
+    assert!(bench.ask("a", 1).await.is_ok());
+    bench.registry.restrain(Restraint::default());
+    assert!(bench.ask("b", 4).await.is_ok());
 }
