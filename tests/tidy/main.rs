@@ -45,6 +45,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("toml_edit", &["hearth-store"]),
     ("minijinja", &["hearth-engine"]),
     ("reqwest", &["hearth-providers", "hearth-models"]),
+    ("macmon", &["hearth-hardware"]),
+    ("sysinfo", &["hearth-hardware"]),
 ];
 
 /// Text that may stand in some source files only: suffixes of the files, or folders, that may hold it.
@@ -70,6 +72,7 @@ const WORDS: &[(&str, &[&str])] = &[
         "unsafe {",
         &[
             "/platform/macos.rs",
+            "crates/hardware/src/platform/macos/",
             "crates/engine/src/llama.rs",
             "crates/engine/src/llama/",
         ],
