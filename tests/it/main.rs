@@ -5,6 +5,7 @@ mod canaries;
 mod chats;
 mod command;
 mod durability;
+mod governor;
 mod inference;
 mod models;
 mod settings;

@@ -12,7 +12,9 @@ mod work;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
+use hearth_hardware::replay;
 use hearth_hardware::sampler::{self, Readings};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -116,11 +118,24 @@ pub struct Monitor {
     moments: watch::Receiver<Arc<Moment>>,
 }
 
-/// Readings of the sensors; `None` when no thread could be started for them.
+/// Readings of the sensors; `None` when there cannot be any, which is said in the log.
 pub(crate) fn readings(sensors: Sensors, paths: &Paths) -> Option<Readings> {
-    let _ = paths;
-    let source = move || task::source(&sensors);
-    sampler::start(source, sampler::EVERY)
+    let data = paths.data.clone();
+    let started = match sensors {
+        Sensors::Machine => sampler::start(
+            move || hearth_hardware::machine_source(&data),
+            sampler::EVERY,
+        ),
+        Sensors::Replay(file) => match replay::open(&file) {
+            // A recording keeps its own time.
+            Ok(recording) => sampler::start(move || Box::new(recording), Duration::ZERO),
+            Err(error) => {
+                tracing::error!(%error, "the recording cannot be played");
+                return None;
+            }
+        },
+    };
+    started
         .inspect_err(|error| tracing::error!(%error, "the sensors cannot be read"))
         .ok()
 }
