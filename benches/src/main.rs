@@ -3,8 +3,8 @@
 //!
 //! Both models are loaded at once and take turns, so that whatever else the machine does hits both. Prints a table on standard
 //! error and JSON on standard output. Speed is a ratio in one run and never a test.
-//! `hearth-benches [ROUNDS] [start|stream|together|prefix|join|cancel|reopen|embed|server|fuzz|soak ...]`; without a section all but
-//! `fuzz` and `soak`, which take ten minutes each; `fuzz` takes ROUNDS as its seed.
+//! `hearth-benches [ROUNDS] [start|stream|together|prefix|join|cancel|reopen|embed|server|sampler|fuzz|soak ...]`; without a section all
+//! but `fuzz` and `soak`, which take ten minutes each; `fuzz` takes ROUNDS as its seed, `sampler` as its seconds.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -18,6 +18,7 @@ mod child;
 mod embed;
 mod fuzz;
 mod report;
+mod sampler;
 mod scenarios;
 mod server;
 
@@ -71,11 +72,17 @@ fn main() -> ExitCode {
     };
     let model = starter();
     let mut report = Report::default();
-    // Loading a model takes a while: not for the server alone.
-    if arguments.is_empty() || arguments.iter().any(|section| section != "server") {
+    let wanted = |name: &str| arguments.is_empty() || arguments.iter().any(|s| s == name);
+    // First, for it counts the processor time of the whole process.
+    if wanted("sampler") {
+        sampler::measure(&mut report, rounds);
+    }
+    // Loading a model takes a while: not for those that need none.
+    let without_models = |section: &String| section == "server" || section == "sampler";
+    if arguments.is_empty() || !arguments.iter().all(without_models) {
         with_models(&mut report, &model, rounds, &arguments);
     }
-    if arguments.is_empty() || arguments.iter().any(|section| section == "server") {
+    if wanted("server") {
         server::measure(&mut report, &model, rounds);
     }
     report.finish();

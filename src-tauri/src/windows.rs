@@ -66,6 +66,8 @@ fn build_main(
 ) -> tauri::Result<WebviewWindow> {
     // A view that is built new is told by its address where to open.
     let place = match (section, chat_id) {
+        (Some(Section::Monitor), _) => "index.html#monitor".to_owned(),
+        (Some(Section::Server), _) => "index.html#server".to_owned(),
         (Some(Section::Settings), _) => "index.html#settings".to_owned(),
         (_, Some(chat)) => format!("index.html#chat={chat}"),
         _ => "index.html".to_owned(),

@@ -3,7 +3,7 @@
 //! A script runs twenty times as fast as the clock: a reading comes every 50 ms, and each says that a second has passed.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hearth_app::chats::{ChatEvent, Follow};
 use hearth_app::engine::{Message, Priority, Request, Role};
@@ -13,15 +13,15 @@ use hearth_app::inference::EngineState;
 use hearth_app::monitor::{Monitor, Span};
 use hearth_app::settings::{OnBattery, SettingChange};
 use hearth_app::throttle::{Level, Reason};
-use hearth_app::timeline::{Alert, Happening, Moment};
+use hearth_app::timeline::{Alert, Happening, Mark, Moment};
 use hearth_app::{App, Code};
 use hearth_tests::{TestApp, starter_path};
 use tokio::sync::watch;
 
 /// How often a scripted reading comes.
 const EVERY: Duration = Duration::from_millis(50);
-/// When scripts begin, in Unix milliseconds.
-const BEGIN_MS: i64 = 1_800_000_000_000;
+/// How long ago scripts begin, in milliseconds, so that they end before now.
+const AGO_MS: i64 = 600_000;
 
 /// Readings that the test chooses.
 struct Script {
@@ -33,7 +33,7 @@ impl Script {
     fn open(app: &Arc<App>) -> (Self, Arc<Monitor>) {
         let (sender, readings) = watch::channel(Arc::default());
         let monitor = app.open_monitor_on(readings);
-        let at_ms = BEGIN_MS;
+        let at_ms = unix_ms() - AGO_MS;
         (Self { sender, at_ms }, monitor)
     }
 
@@ -124,14 +124,24 @@ async fn end_of(mut follow: Follow) -> hearth_app::chats::Message {
     }
 }
 
-/// The levels that were told, in their order, with the sentence of each.
-async fn told(monitor: &Monitor) -> Vec<(Level, String)> {
-    let everything = Span {
-        from_ms: 0,
-        to_ms: i64::MAX,
+fn unix_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    now.as_millis() as i64
+}
+
+/// Everything that was marked, the oldest first.
+async fn marks(monitor: &Monitor) -> Vec<Mark> {
+    let span = Span {
+        from_ms: unix_ms() - 2 * AGO_MS,
+        to_ms: unix_ms() + AGO_MS,
         points: 10,
     };
-    let marks = monitor.history(everything).await.unwrap().marks;
+    monitor.history(span).await.unwrap().marks
+}
+
+/// The levels that were told, in their order, with the sentence of each.
+async fn told(monitor: &Monitor) -> Vec<(Level, String)> {
+    let marks = marks(monitor).await;
     let decisions = marks.into_iter().filter_map(|mark| match mark.what {
         Happening::Limits { decision } => Some(decision),
         _ => None,
@@ -278,12 +288,7 @@ async fn a_warning_unloads_what_is_idle_and_a_critical_state_refuses_loads() {
     assert_eq!(message.stats.unwrap().slowed, None);
     script.seconds(40, &nominal()).await;
     test.app.inference().prepare("second").await.unwrap();
-    let unloaded = monitor.history(Span {
-        from_ms: 0,
-        to_ms: i64::MAX,
-        points: 1,
-    });
-    let marks = unloaded.await.unwrap().marks;
+    let marks = marks(&monitor).await;
     let gone =
         |what: &Happening| matches!(what, Happening::Unloaded { model } if model == "second");
     assert!(marks.iter().any(|mark| gone(&mark.what)));
@@ -389,12 +394,7 @@ async fn alerts_are_told_once_and_muted_ones_only_noted() {
         }
     }
     assert_eq!(alerts, [Alert::Heat { state }]);
-    let everything = Span {
-        from_ms: 0,
-        to_ms: i64::MAX,
-        points: 1,
-    };
-    let marks = monitor.history(everything).await.unwrap().marks;
+    let marks = marks(&monitor).await;
     let noted: Vec<Alert> = marks
         .into_iter()
         .filter_map(|mark| match mark.what {

@@ -95,7 +95,7 @@ describe.each(["light", "dark"])("%s", (theme) => {
     expect(found).toEqual([])
   })
 
-  test.each(["general", "appearance", "generation", "server", "privacy", "advanced"])("settings: %s", async (tab) => {
+  test.each(["general", "appearance", "generation", "heat", "server", "privacy", "advanced"])("settings: %s", async (tab) => {
     await hearth.settings(tab)
     await settled()
     // To this rule a label that is scrolled out of the window is one that nobody sees; that there is a label is another rule's.
@@ -124,6 +124,21 @@ describe.each(["light", "dark"])("%s", (theme) => {
     await hearth.browser.keys("Escape")
     await hearth.at("key-dialog").waitForExist({ reverse: true })
     await hearth.invoke("revoke_api_key", { id: key.id })
+  })
+
+  test("the Monitor as plots, with its cursor held, and as a table", async () => {
+    await hearth.monitor()
+    await hearth.at("plot-area").waitForExist()
+    await hearth.browser.execute(() => document.querySelector<HTMLElement>('[data-testid="plot-area"]')?.focus())
+    await hearth.browser.keys("ArrowLeft")
+    await hearth.at("held").waitForExist()
+    await settled()
+    expect(await faults()).toEqual([])
+    await hearth.browser.keys("Escape")
+    await hearth.click("as-table")
+    await hearth.at("monitor-row").waitForExist()
+    await settled()
+    expect(await faults()).toEqual([])
   })
 
   test("the dialog before all chats are deleted", async () => {

@@ -1,10 +1,11 @@
-// Makes the pictures of the README: node run.mjs docs_images.ts [folder]. A set conversation, shown by the real window.
+// Makes the pictures of the README: node run.mjs docs_images.ts [folder [monitor]]. A set conversation, shown by the real window.
 // The speed line is taken out, since the fake model's figures mean nothing.
 // Run under a virtual screen of at least 2200 x 1500: xvfb-run --server-args="-screen 0 2400x1600x24".
 import { execFileSync, spawnSync } from "node:child_process"
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { fillMonth, HOT, record } from "./support/afternoon"
 import { newHome, removeHome } from "./support/driver"
 import { Hearth } from "./support/hearth"
 import { resize } from "./support/screen"
@@ -74,6 +75,37 @@ async function server(hearth: Hearth, file: string): Promise<void> {
   save(file, `${1080 * SCALE}x${720 * SCALE}+0+0`)
 }
 
+/** A recorded hot afternoon: the time line in both themes, and what can be set about heat. */
+async function monitor(folder: string): Promise<void> {
+  const home = newHome()
+  const env = { GDK_SCALE: String(SCALE), HEARTH_REPLAY: record(home, [HOT, 900]) }
+  const geometry = `${1080 * SCALE}x${720 * SCALE}+0+0`
+  await (await Hearth.open({ home, env })).close({ keep: true })
+  fillMonth(home)
+  const hearth = await Hearth.open({ home, env })
+  try {
+    resize(1080 * SCALE, 720 * SCALE)
+    await hearth.monitor()
+    await hearth.at("range-hour").click()
+    await hearth.until("heat to slow", async () => (await hearth.at("level").getAttribute("data-level")) === "slowed", 30_000)
+    await hearth.browser.$('[data-plot="heat"] .u-over').click()
+    spawnSync("xdotool", ["mousemove", "2390", "1590"])
+    for (const theme of ["light", "dark"]) {
+      await hearth.set("theme", theme)
+      await hearth.browser.pause(1200)
+      save(join(folder, `monitor-${theme}.png`), geometry)
+    }
+    await hearth.set("theme", "light")
+    await hearth.settings("heat")
+    await hearth.at("heat-now").waitForExist()
+    await hearth.browser.pause(1200)
+    save(join(folder, "heat-settings.png"), geometry)
+  } finally {
+    await hearth.close({ keep: true })
+    removeHome(home)
+  }
+}
+
 async function popover(hearth: Hearth, file: string): Promise<void> {
   await hearth.set("shortcut", SHORTCUT)
   const [main] = windows()
@@ -89,8 +121,10 @@ function windows(): string[] {
   return spawnSync("xdotool", ["search", "--onlyvisible", "--name", "^Hearth$"]).stdout.toString().trim().split("\n").filter(Boolean)
 }
 
-export async function main([folder = DOCS]: string[]): Promise<void> {
+export async function main([folder = DOCS, only = ""]: string[]): Promise<void> {
   mkdirSync(folder, { recursive: true })
+  await monitor(folder)
+  if (only === "monitor") return
   const home = newHome()
   await prepare(home)
   const hearth = await Hearth.open({ home, engine: "real", env: { GDK_SCALE: String(SCALE) } })

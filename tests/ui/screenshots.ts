@@ -1,8 +1,9 @@
-// Pictures of the real window, to be looked at: npm run screenshots [-- folder]. Light and dark, at 1x and 2x.
+// Pictures of the real window, to be looked at: npm run screenshots [-- folder [monitor]]. Light and dark, at 1x and 2x.
 // Run under a virtual screen of at least 2200 x 1500: xvfb-run --server-args="-screen 0 2400x1600x24".
 import { mkdirSync } from "node:fs"
 import { createServer } from "node:net"
 import { join } from "node:path"
+import { fillMonth, HOT, record } from "./support/afternoon"
 import { CODE_AND_TABLE, longAnswer } from "./support/content"
 import { newHome, removeHome } from "./support/driver"
 import { Hearth } from "./support/hearth"
@@ -59,6 +60,55 @@ async function serverPictures(hearth: Hearth, picture: (name: string) => Promise
   await hearth.at("server-notice").waitForExist()
   await picture("server-port-held")
   held.close()
+}
+
+/** A hot afternoon after a month of use: every range, the cursor, the table, a slowed answer, and what can be set; German too. */
+async function monitorPictures(scale: number, theme: string, folder: string): Promise<void> {
+  const home = newHome()
+  const env = { GDK_SCALE: String(scale), HEARTH_REPLAY: record(home, [HOT, 900]) }
+  const [width, height] = MAIN
+  let hearth = await Hearth.open({ home, env })
+  const picture = async (name: string) => {
+    await hearth.browser.pause(700)
+    shoot(join(folder, `${name}-${theme}${scale === 1 ? "" : `@${scale}x`}.png`), width * scale, height * scale)
+  }
+  try {
+    await hearth.set("theme", theme)
+    resize(width * scale, height * scale)
+    await hearth.monitor()
+    await hearth.at("range-month").click()
+    await picture("monitor-empty")
+    await hearth.close({ keep: true })
+    fillMonth(home)
+    hearth = await Hearth.open({ home, env })
+    resize(width * scale, height * scale)
+    await hearth.click("new-chat")
+    await hearth.send(`!slow 50 ${longAnswer(600)}`)
+    await hearth.at("slowed-now").waitForExist({ timeout: 30_000 })
+    await picture("chat-slowed")
+    await hearth.monitor()
+    for (const range of ["minute", "hour", "day", "month"]) {
+      await hearth.at(`range-${range}`).click()
+      await picture(`monitor-${range}`)
+    }
+    await hearth.at("range-hour").click()
+    await hearth.browser.$('[data-plot="heat"] .u-over').click()
+    await picture("monitor-cursor")
+    await hearth.set("language", "de")
+    await picture("monitor-cursor-de")
+    await hearth.click("as-table")
+    await picture("monitor-table-de")
+    await hearth.set("language", "en")
+    await picture("monitor-table")
+    await hearth.settings("heat")
+    await hearth.at("heat-now").waitForExist()
+    await picture("settings-heat")
+    await hearth.browser.execute(() => document.getElementById("settings-page")?.scrollTo(0, 9999))
+    await picture("settings-heat-alerts")
+  } finally {
+    await hearth.close()
+    removeHome(home)
+  }
 }
 
 async function pictures(scale: number, theme: string, folder: string): Promise<void> {
@@ -119,8 +169,13 @@ async function pictures(scale: number, theme: string, folder: string): Promise<v
   }
 }
 
-export async function main([folder = "/tmp/hearth-shots"]: string[]): Promise<void> {
+export async function main([folder = "/tmp/hearth-shots", only = ""]: string[]): Promise<void> {
   mkdirSync(folder, { recursive: true })
-  for (const scale of [1, 2]) for (const theme of ["light", "dark"]) await pictures(scale, theme, folder)
+  for (const scale of [1, 2]) {
+    for (const theme of ["light", "dark"]) {
+      if (only !== "monitor") await pictures(scale, theme, folder)
+      await monitorPictures(scale, theme, folder)
+    }
+  }
   console.log(folder)
 }

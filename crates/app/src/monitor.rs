@@ -4,6 +4,7 @@
 //! It must not judge (that is [`crate::throttle`]) and must not know SQL or sensors.
 
 mod alerts;
+mod awake;
 mod clock;
 mod cool;
 mod recent;
@@ -11,7 +12,7 @@ mod task;
 mod work;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hearth_hardware::replay;
@@ -28,7 +29,7 @@ use crate::hardware::Reading;
 use crate::paths::Paths;
 use crate::settings::{SettingChange, SettingsStore};
 use crate::throttle::{Decision, Input, Policy, Speed, State};
-use crate::timeline::{Explanation, Happening, History, Mark, Moment};
+use crate::timeline::{Explanation, Happening, History, Mark, Moment, Timeline};
 
 /// Where readings come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,12 +69,6 @@ pub enum ExportAs {
     Json,
 }
 
-/// Whatever keeps moments for longer than the program runs. Must not block: it is called once a second.
-pub trait Keep: Send + Sync {
-    fn record(&self, moment: &Moment);
-    fn mark(&self, mark: Mark);
-}
-
 /// What the task has seen last, from which a preview is made.
 #[derive(Debug, Clone, Default)]
 struct Seen {
@@ -90,7 +85,8 @@ struct Shared {
     recent: Mutex<Recent>,
     seen: Mutex<Seen>,
     cool: CoolSpeeds,
-    keep: OnceLock<Arc<dyn Keep>>,
+    /// `None` when it could not be opened; then there is what lies in memory.
+    timeline: Option<Arc<Timeline>>,
     threads: u32,
 }
 
@@ -106,8 +102,8 @@ impl Shared {
     fn mark(&self, at_ms: i64, what: Happening) {
         let mark = Mark { at_ms, what };
         self.recent().mark(mark.clone());
-        if let Some(keep) = self.keep.get() {
-            keep.mark(mark);
+        if let Some(timeline) = &self.timeline {
+            timeline.mark(mark);
         }
     }
 }
@@ -148,21 +144,15 @@ impl Monitor {
             recent: Mutex::default(),
             seen: Mutex::default(),
             cool: CoolSpeeds::open(app.paths().cool_speeds()),
-            keep: OnceLock::new(),
+            timeline: Timeline::open(app.paths())
+                .inspect_err(|error| tracing::error!(%error, "there is no time line"))
+                .ok(),
             threads: app.inference().decode_threads(),
         });
         let (sender, moments) = watch::channel(Arc::default());
         shared.mark(clock::unix_ms(), Happening::Started);
         task::start(app, readings, Arc::clone(&shared), sender);
         Arc::new(Self { shared, moments })
-    }
-
-    /// From now on moments and marks are kept there too; the first call counts. What was seen before comes after.
-    pub fn keep_in(&self, keep: Arc<dyn Keep>) {
-        if self.shared.keep.set(Arc::clone(&keep)).is_ok() {
-            let marks = self.shared.recent().marks();
-            marks.into_iter().for_each(|mark| keep.mark(mark));
-        }
     }
 
     /// The newest moment.
@@ -180,24 +170,34 @@ impl Monitor {
         self.shared.mark(clock::unix_ms(), what);
     }
 
-    /// A stretch of the time line: the last hour at most, which is what lies in memory.
-    #[allow(clippy::unused_async)] // Asks the disk once the time line is there.
+    /// A stretch of the time line; without one, of the last hour, which lies in memory.
     pub async fn history(&self, span: Span) -> Result<History> {
-        Ok(self.shared.recent().history(span))
+        match &self.shared.timeline {
+            Some(_) => self.ask(move |timeline| timeline.history(span)).await,
+            None => Ok(self.shared.recent().history(span)),
+        }
     }
 
     /// Why it was as fast or slow as it was then.
-    #[allow(clippy::unused_async)]
     pub async fn explain(&self, at_ms: i64) -> Result<Explanation> {
-        let _ = at_ms;
-        Err(no_time_line())
+        self.ask(move |timeline| timeline.explain(at_ms)).await
     }
 
     /// Writes a stretch to a new file in the folder of exports, and says where it is.
-    #[allow(clippy::unused_async)]
     pub async fn export(&self, span: Span, format: ExportAs) -> Result<PathBuf> {
-        let _ = (span, format);
-        Err(no_time_line())
+        self.ask(move |timeline| timeline.export(span, format))
+            .await
+    }
+
+    /// Asks the time line, which reads the disk.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Timeline) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let timeline = self.shared.timeline.clone().ok_or_else(no_time_line)?;
+        tokio::task::spawn_blocking(move || question(&timeline))
+            .await
+            .map_err(Error::internal)?
     }
 
     /// What would be decided now with another value of one setting.
@@ -219,6 +219,15 @@ impl Monitor {
     /// Keeps what was learnt.
     pub(crate) async fn shut_down(&self) {
         self.shared.cool.save().await;
+        let shared = Arc::clone(&self.shared);
+        let written = tokio::task::spawn_blocking(move || {
+            if let Some(timeline) = &shared.timeline {
+                timeline.shut_down();
+            }
+        });
+        if let Err(error) = written.await {
+            tracing::error!(%error, "the end of the time line could not be written");
+        }
     }
 }
 

@@ -80,6 +80,15 @@ impl Paths {
         self.data.join("chats.db")
     }
 
+    pub(crate) fn timeline(&self) -> PathBuf {
+        self.data.join("timeline.db")
+    }
+
+    /// Held by the process that writes the time line.
+    pub(crate) fn timeline_lock(&self) -> PathBuf {
+        self.data.join("timeline.lock")
+    }
+
     /// Where the windows were.
     pub fn window_state(&self) -> PathBuf {
         self.data.join("windows.json")

@@ -2,10 +2,23 @@
 //!
 //! Its types are what the Monitor screen, `hearth monitor` and exports show. It must not know SQL or sensors.
 
+mod clock;
+mod explain;
+mod export;
+mod keep;
+mod point;
+mod query;
+mod words;
+
 use serde::{Deserialize, Serialize};
 
 use crate::hardware::Reading;
 use crate::throttle::{Decision, Reason};
+
+pub use self::clock::{clock_time, time_of};
+pub use self::export::csv;
+pub use self::keep::Timeline;
+pub use self::words::phrase;
 
 /// What the engines did in the second before a moment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -147,9 +160,9 @@ pub struct Series {
     pub gpu_usage: Vec<Option<f32>>,
     pub memory_used_bytes: Vec<Option<f32>>,
     pub swap_used_bytes: Vec<Option<f32>>,
-    /// 0 nominal to 3 critical; between them where moments were taken together.
+    /// 0 nominal to 3 critical; the worst where moments were taken together.
     pub thermal: Vec<Option<f32>>,
-    /// 0 normal to 2 critical.
+    /// 0 normal to 2 critical; the worst where moments were taken together.
     pub pressure: Vec<Option<f32>>,
     pub battery_percent: Vec<Option<f32>>,
     /// Share of the time in which engines could compute, 0.05 to 1.

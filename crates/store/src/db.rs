@@ -207,7 +207,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Opens a connection with the rules that hold for all of them: bounded waiting, foreign keys, and no trust in the schema.
-fn open_connection(path: &Path, flags: OpenFlags) -> Result<Connection> {
+pub(crate) fn open_connection(path: &Path, flags: OpenFlags) -> Result<Connection> {
     let open = || -> rusqlite::Result<Connection> {
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;

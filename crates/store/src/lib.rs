@@ -1,4 +1,5 @@
-//! Everything Hearth keeps: chats and messages in SQLite, settings in a TOML file, secrets in the system's key store.
+//! Everything Hearth keeps: chats and messages in SQLite, the time line in a file of its own, settings in a TOML file, secrets in the
+//! system's key store.
 //!
 //! It is a crate of its own so that one place decides how durable a write is and what happens to a damaged file. It must not
 //! know what a model, an engine, a window or a setting *means*: rows and typed values go in and come out, nothing else.
@@ -12,6 +13,7 @@ pub mod migrations;
 pub mod secrets;
 pub mod settings;
 pub mod tables;
+pub mod timeline;
 
 pub use db::{Db, OpenReport};
 pub use error::{Error, Result};
@@ -22,3 +24,4 @@ pub use tables::messages::{
     AnswerFinish, BranchEntry, FinishReason, MessageRow, Messages, NewAnswer, NewTurn, Place, Role,
     Status, Turn,
 };
+pub use timeline::{Level, MarkRow, PointRow, TimelineFile};

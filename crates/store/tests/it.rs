@@ -15,6 +15,7 @@ mod it {
     mod migrations;
     mod secrets;
     mod settings;
+    mod timeline;
     mod volumes;
 
     use hearth_store::{ChatRow, Db, NewTurn, OpenReport, Turn};

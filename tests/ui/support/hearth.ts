@@ -131,6 +131,11 @@ export class Hearth {
     await this.until(`the ${page} page`, async () => (await this.at(`server-tab-${page}`).getAttribute("aria-selected")) === "true")
   }
 
+  async monitor(): Promise<void> {
+    if (!(await this.has("monitor"))) await this.click("nav-monitor")
+    await this.at("monitor").waitForExist()
+  }
+
   /** Calls a command as a script in the page would; answers what it gave, or how it was refused. */
   async invoke(command: string, payload: unknown = {}): Promise<{ ok?: unknown; refused?: string }> {
     return this.browser.execute(async (name, args) => {

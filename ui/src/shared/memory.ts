@@ -1,10 +1,11 @@
-// The two things a window remembers by itself: which chat was open and whether the sidebar was shown.
+// With what a window opens: the part and the chat its address names, else what it remembers itself, the last chat, range and the sidebar.
 // Here because a view may be destroyed at any time. Everything else lives in the shell. Must not know components.
 
 import type { Section } from "../ipc/client"
 
 const CHAT = "hearth.lastChat"
 const SIDEBAR = "hearth.sidebar"
+const RANGE = "hearth.range"
 
 function read(key: string): string | null {
   try {
@@ -24,10 +25,11 @@ function write(key: string, value: string | null): void {
 }
 
 export const lastChat = (): string | null => {
-  const asked = import.meta.env.DEV ? new URLSearchParams(window.location.search).get("chat") : null
-  return asked ?? read(CHAT)
+  const asked = new URLSearchParams(window.location.hash.slice(1)).get("chat")
+  const inMock = import.meta.env.DEV ? new URLSearchParams(window.location.search).get("chat") : null
+  return asked ?? inMock ?? read(CHAT)
 }
-/** Where a window that is built new opens: its address says so. */
+/** The part with which a window that is built new opens: the shell says so in its address. */
 export const sectionAsked = (): Section => {
   const place = window.location.hash.slice(1)
   return place === "monitor" || place === "server" || place === "settings" ? place : "chats"
@@ -35,3 +37,6 @@ export const sectionAsked = (): Section => {
 export const rememberChat = (chatId: string | null): void => write(CHAT, chatId)
 export const sidebarShown = (): boolean => read(SIDEBAR) !== "hidden"
 export const rememberSidebar = (shown: boolean): void => write(SIDEBAR, shown ? null : "hidden")
+/** The stretch of time that the Monitor showed last. */
+export const lastRange = (): string | null => read(RANGE)
+export const rememberRange = (range: string): void => write(RANGE, range)

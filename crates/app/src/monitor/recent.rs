@@ -33,10 +33,6 @@ impl Recent {
         self.marks.push_back(mark);
     }
 
-    pub(super) fn marks(&self) -> Vec<Mark> {
-        self.marks.iter().cloned().collect()
-    }
-
     /// A stretch with at most as many points as asked for; what falls into one point is averaged.
     pub(super) fn history(&self, span: Span) -> History {
         let length = (i128::from(span.to_ms) - i128::from(span.from_ms)).max(1);

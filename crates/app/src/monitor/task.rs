@@ -4,12 +4,14 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use hearth_hardware::awake;
 use hearth_hardware::clock::SleepWatch;
 use hearth_hardware::sampler::Readings;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::alerts::{Alerts, Totals};
+use super::awake::KeepAwake;
 use super::clock::{minute_of_day, unix_ms};
 use super::work::{Meter, Second};
 use super::{Seen, Shared};
@@ -43,6 +45,7 @@ struct Task {
     decision: Decision,
     told: Decision,
     alerts: Alerts,
+    awake: KeepAwake,
     sleep: SleepWatch,
     settled_s: f32,
     loaded: BTreeSet<String>,
@@ -70,6 +73,7 @@ pub(super) fn start(
         decision: Decision::default(),
         told: Decision::default(),
         alerts: Alerts::default(),
+        awake: KeepAwake::start(|| awake::hold("Hearth is writing an answer")),
         sleep: SleepWatch::start(),
         settled_s: 0.0,
         loaded: BTreeSet::new(),
@@ -117,6 +121,8 @@ impl Task {
         self.learn(reading, &second, seconds);
         self.decide(reading, &second, &settings, seconds);
         self.hold(app, reading, &second);
+        self.awake
+            .want(settings.keep_awake && second.work.running > 0);
         let alerts = self
             .alerts
             .second(reading, &second, totals, &settings, seconds);
@@ -129,8 +135,8 @@ impl Task {
             work: second.work,
             decision: self.decision.clone(),
         });
-        if let Some(keep) = self.shared.keep.get() {
-            keep.record(&moment);
+        if let Some(timeline) = &self.shared.timeline {
+            timeline.record(&moment);
         }
         self.shared.recent().record(Arc::clone(&moment));
         self.moments.send_replace(moment);

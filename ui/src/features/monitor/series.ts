@@ -15,8 +15,13 @@ export const RANGES: Record<Range, { spanMs: number; points: number; reloadMs: n
   month: { spanMs: 30 * 24 * 3_600_000, points: 1500, reloadMs: 60_000, live: false },
 }
 
+/** The range of this name, or an hour. */
+export const rangeOf = (name: string | null): Range => (name !== null && Object.hasOwn(RANGES, name) ? (name as Range) : "hour")
+
 const THERMAL = { nominal: 0, fair: 1, serious: 2, critical: 3 }
 const PRESSURE = { normal: 0, warning: 1, critical: 2 }
+/** Of these a point keeps the highest, of the others the mean: as the time line does when it is read. */
+const PEAKS = new Set<Figure>(["ttftMs", "waiting", "cpuCelsius", "gpuCelsius", "thermal", "pressure"])
 /** Points farther apart than so many steps have a gap between them. */
 const GAP_STEPS = 2.5
 
@@ -37,7 +42,7 @@ export function valuesAt(history: History, index: number): Values {
   return values
 }
 
-/** A stretch that grows at its end. Knows how many moments its last point stands for, to keep their mean. */
+/** A stretch that grows at its end. Knows how many moments its last point stands for. */
 export class Growing {
   readonly history: History
   #inLast = new Map<Figure, number>()
@@ -55,28 +60,26 @@ export class Growing {
     const last = atMs.at(-1)
     if (at === 0 || at <= this.#lastMs) return false
     this.#lastMs = at
-    const step = Math.max(stepMs, 1)
-    // Sampling is never exact to the millisecond: with one point a second each moment is a point.
-    const begin = step <= 1000 ? at : at - (at % step)
+    const begin = at - (at % stepMs)
     const values = figuresOf(moment)
     if (last === undefined || begin > last) {
       atMs.push(begin)
       this.#inLast.clear()
       for (const figure of Object.keys(series) as Figure[]) series[figure].push(null)
     }
-    for (const figure of Object.keys(series) as Figure[]) this.#mean(figure, values[figure])
+    for (const figure of Object.keys(series) as Figure[]) this.#join(figure, values[figure])
     this.history.toMs = at
     this.history.fromMs = at - spanMs
     this.#forget(at - spanMs)
     return true
   }
 
-  #mean(figure: Figure, value: number | null): void {
+  #join(figure: Figure, value: number | null): void {
     if (value === null) return
     const list = this.history.series[figure]
     const count = this.#inLast.get(figure) ?? 0
-    const before = list.at(-1) ?? 0
-    list[list.length - 1] = (before * count + value) / (count + 1)
+    const before = list.at(-1) ?? value
+    list[list.length - 1] = PEAKS.has(figure) ? Math.max(before, value) : (before * count + value) / (count + 1)
     this.#inLast.set(figure, count + 1)
   }
 
@@ -127,8 +130,8 @@ export function bands(history: History): Band[] {
     const last = found.at(-1)
     if (before !== undefined && begin - before > stepMs * GAP_STEPS) found.push({ fromMs: before + stepMs, toMs: begin, kind: "gap" })
     if (level !== "slowed" && level !== "held") return
-    const end = Math.min(atMs[index + 1] ?? Infinity, begin + stepMs * GAP_STEPS)
-    const toMs = end === Infinity ? begin + stepMs : end
+    const next = atMs[index + 1]
+    const toMs = next !== undefined && next - begin <= stepMs * GAP_STEPS ? next : begin + stepMs
     if (last && last.kind === level && last.toMs >= begin) last.toMs = toMs
     else found.push({ fromMs: begin, toMs, kind: level })
   })

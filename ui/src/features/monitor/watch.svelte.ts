@@ -15,7 +15,7 @@ export class MonitorWatch {
   /** Grows in place: whoever shows it also reads `version`. */
   history = $state.raw<History | null>(null)
   version = $state(0)
-  range = $state<Range>("hour")
+  range = $state<Range>() as Range
   error = $state.raw<IpcError | null>(null)
   /** Time under the cursor, and whether it stays there. */
   at = $state<number | null>(null)
@@ -29,8 +29,9 @@ export class MonitorWatch {
   #soon: ReturnType<typeof setTimeout> | undefined
   #pointing: ReturnType<typeof setTimeout> | undefined
 
-  constructor(client: Client) {
+  constructor(client: Client, range: Range = "hour") {
     this.#client = client
+    this.range = range
   }
 
   /** Begins to look; gives the way to end it. */
