@@ -1,10 +1,11 @@
 //! What the child process, the protocol and the scheduler cost: the starter model through the engine against a bare loop over
-//! llama-cpp-2 with the same file, threads, batch and prompt. And what the server costs, with an engine that computes nothing.
+//! llama-cpp-2 with the same file, threads, batch and prompt. And what the server costs, with an engine that computes nothing, and the
+//! time line.
 //!
 //! Both models are loaded at once and take turns, so that whatever else the machine does hits both. Prints a table on standard
 //! error and JSON on standard output. Speed is a ratio in one run and never a test.
-//! `hearth-benches [ROUNDS] [start|stream|together|prefix|join|cancel|reopen|embed|server|fuzz|soak ...]`; without a section all but
-//! `fuzz` and `soak`, which take ten minutes each; `fuzz` takes ROUNDS as its seed.
+//! `hearth-benches [ROUNDS] [start|stream|together|prefix|join|cancel|reopen|embed|server|timeline|fuzz|soak ...]`; without a section
+//! all but `fuzz` and `soak`, which take ten minutes each; `fuzz` takes ROUNDS as its seed.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -20,6 +21,7 @@ mod fuzz;
 mod report;
 mod scenarios;
 mod server;
+mod timeline;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -71,12 +73,18 @@ fn main() -> ExitCode {
     };
     let model = starter();
     let mut report = Report::default();
-    // Loading a model takes a while: not for the server alone.
-    if arguments.is_empty() || arguments.iter().any(|section| section != "server") {
+    // Loading a model takes a while: not for these alone.
+    let without_model = ["server", "timeline"];
+    let needs_model = |section: &String| !without_model.contains(&section.as_str());
+    if arguments.is_empty() || arguments.iter().any(needs_model) {
         with_models(&mut report, &model, rounds, &arguments);
     }
-    if arguments.is_empty() || arguments.iter().any(|section| section == "server") {
+    let wanted = |name: &str| arguments.is_empty() || arguments.iter().any(|a| a == name);
+    if wanted("server") {
         server::measure(&mut report, &model, rounds);
+    }
+    if wanted("timeline") {
+        timeline::measure(&mut report, rounds, 30);
     }
     report.finish();
     ExitCode::SUCCESS

@@ -18,7 +18,7 @@ pub(crate) fn hearth() -> PathBuf {
     built
 }
 
-fn run(home: &Path, arguments: &[&str], input: Option<&str>) -> Output {
+pub(crate) fn run(home: &Path, arguments: &[&str], input: Option<&str>) -> Output {
     let mut command = Command::new(hearth());
     command
         .args(arguments)
@@ -42,7 +42,7 @@ fn run(home: &Path, arguments: &[&str], input: Option<&str>) -> Output {
     child.wait_with_output().unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -155,16 +155,16 @@ pub(crate) fn signal(child: &std::process::Child, signal: rustix::process::Signa
 }
 
 /// `hearth serve` on the fake engine, until it is told to end.
-struct Served {
-    child: std::process::Child,
-    home: tempfile::TempDir,
+pub(crate) struct Served {
+    pub(crate) child: std::process::Child,
+    pub(crate) home: tempfile::TempDir,
 }
 
 impl Served {
-    fn start() -> Self {
+    pub(crate) fn start(port: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut child = Command::new(hearth())
-            .args(["serve", "--json", "--port", "18100"])
+            .args(["serve", "--json", "--port", port])
             .env("HEARTH_HOME", home.path())
             .env("HEARTH_ENGINE", "fake")
             .stdin(Stdio::null())
@@ -180,14 +180,14 @@ impl Served {
         Self { child, home }
     }
 
-    fn signal(&self, name: rustix::process::Signal) {
+    pub(crate) fn signal(&self, name: rustix::process::Signal) {
         signal(&self.child, name);
     }
 }
 
 #[test]
 fn serve_is_found_by_the_other_commands_and_ends_cleanly() {
-    let mut served = Served::start();
+    let mut served = Served::start("18100");
     let home = served.home.path().to_owned();
     let file = home.join("data/server.json");
     assert!(file.exists());

@@ -7,4 +7,5 @@ mod command;
 mod durability;
 mod inference;
 mod models;
+mod monitor;
 mod settings;

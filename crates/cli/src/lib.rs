@@ -5,6 +5,7 @@ mod arguments;
 mod client;
 mod exit;
 mod list;
+mod monitor;
 mod remote;
 mod run;
 mod serve;
@@ -44,6 +45,7 @@ fn start(arguments: Arguments) -> Result<ExitCode> {
             Command::List => list::run(&app, arguments.json).await,
             Command::Serve(serve) => serve::serve(&app, &env, &serve, arguments.json).await,
             Command::Ps => serve::list(&app, arguments.json).await,
+            Command::Monitor(monitor) => monitor::run(&app, &monitor, arguments.json).await,
             Command::Stop { model } => serve::stop(&app, model.as_deref()).await,
         };
         app.shut_down().await;
