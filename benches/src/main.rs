@@ -4,8 +4,8 @@
 //!
 //! Both models are loaded at once and take turns, so that whatever else the machine does hits both. Prints a table on standard
 //! error and JSON on standard output. Speed is a ratio in one run and never a test.
-//! `hearth-benches [ROUNDS] [start|stream|together|prefix|join|cancel|reopen|embed|server|timeline|fuzz|soak ...]`; without a section
-//! all but `fuzz` and `soak`, which take ten minutes each; `fuzz` takes ROUNDS as its seed.
+//! `hearth-benches [ROUNDS] [start|stream|together|prefix|join|cancel|reopen|embed|server|sampler|timeline|fuzz|soak ...]`; without a
+//! section all but `fuzz` and `soak`, which take ten minutes each; `fuzz` takes ROUNDS as its seed, `sampler` as its seconds.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -19,6 +19,7 @@ mod child;
 mod embed;
 mod fuzz;
 mod report;
+mod sampler;
 mod scenarios;
 mod server;
 mod timeline;
@@ -73,13 +74,17 @@ fn main() -> ExitCode {
     };
     let model = starter();
     let mut report = Report::default();
-    // Loading a model takes a while: not for these alone.
-    let without_model = ["server", "timeline"];
-    let needs_model = |section: &String| !without_model.contains(&section.as_str());
-    if arguments.is_empty() || arguments.iter().any(needs_model) {
+    let wanted = |name: &str| arguments.is_empty() || arguments.iter().any(|s| s == name);
+    // First, for it counts the processor time of the whole process.
+    if wanted("sampler") {
+        sampler::measure(&mut report, rounds);
+    }
+    // Loading a model takes a while: not for those that need none.
+    let without_models =
+        |section: &String| ["server", "sampler", "timeline"].contains(&section.as_str());
+    if arguments.is_empty() || !arguments.iter().all(without_models) {
         with_models(&mut report, &model, rounds, &arguments);
     }
-    let wanted = |name: &str| arguments.is_empty() || arguments.iter().any(|a| a == name);
     if wanted("server") {
         server::measure(&mut report, &model, rounds);
     }

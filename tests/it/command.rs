@@ -161,10 +161,14 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    pub(crate) fn start(port: &str) -> Self {
+    fn start() -> Self {
+        Self::start_on(18100)
+    }
+
+    pub(crate) fn start_on(port: u16) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut child = Command::new(hearth())
-            .args(["serve", "--json", "--port", port])
+            .args(["serve", "--json", "--port", &port.to_string()])
             .env("HEARTH_HOME", home.path())
             .env("HEARTH_ENGINE", "fake")
             .stdin(Stdio::null())
@@ -187,7 +191,7 @@ impl Served {
 
 #[test]
 fn serve_is_found_by_the_other_commands_and_ends_cleanly() {
-    let mut served = Served::start("18100");
+    let mut served = Served::start();
     let home = served.home.path().to_owned();
     let file = home.join("data/server.json");
     assert!(file.exists());
@@ -237,4 +241,104 @@ fn serve_with_keys_stays_closed_without_a_key_store_and_says_why() {
         assert!(said.contains(words), "{said}");
     }
     assert!(!home.path().join("data/server.json").exists());
+}
+
+/// `hearth doctor --json` without a key store, and its exit code.
+#[cfg(not(target_os = "macos"))] // There the key store is the person's own.
+fn doctor(home: &Path) -> (serde_json::Value, i32) {
+    let output = Command::new(hearth())
+        .args(["doctor", "--json"])
+        .env("HEARTH_HOME", home)
+        .env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere/bus")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let report = serde_json::from_slice(&output.stdout).unwrap();
+    (report, output.status.code().unwrap())
+}
+
+#[cfg(not(target_os = "macos"))]
+fn finding<'a>(report: &'a serde_json::Value, name: &str) -> &'a serde_json::Value {
+    let findings = report["findings"].as_array().unwrap();
+    let found = findings.iter().find(|finding| finding["name"] == name);
+    found.unwrap_or_else(|| panic!("no {name} in {report}"))
+}
+
+#[test]
+#[cfg(not(target_os = "macos"))]
+fn doctor_finds_what_is_there_and_a_warning_is_no_failure() {
+    let home = tempfile::tempdir().unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let number = port.local_addr().unwrap().port();
+    let settings = format!("[server]\nport = {number}\n");
+    std::fs::write(home.path().join("config.toml"), settings).unwrap();
+    let (report, code) = doctor(home.path());
+    assert_eq!(
+        (code, &report["healthy"]),
+        (0, &serde_json::json!(true)),
+        "{report}"
+    );
+    for name in [
+        "chip",
+        "rosetta",
+        "metal",
+        "memory",
+        "disk",
+        "power",
+        "sensors",
+        "open_files",
+        "other_engines",
+    ] {
+        assert!(!finding(&report, name)["found"].as_str().unwrap().is_empty());
+    }
+    assert_eq!(finding(&report, "starter")["state"], "ok");
+    let taken = finding(&report, "port");
+    assert_eq!(taken["state"], "warn");
+    let us = format!("process {}", std::process::id());
+    assert!(taken["found"].as_str().unwrap().contains(&us), "{taken}");
+    let keys = finding(&report, "key_store");
+    assert_eq!(keys["state"], "warn");
+    assert!(
+        keys["fix"].as_str().unwrap().contains("Secret Service"),
+        "{keys}"
+    );
+    drop(port);
+    let (report, _) = doctor(home.path());
+    assert_eq!(finding(&report, "port")["state"], "ok", "{report}");
+    let said = text(&run(home.path(), &["doctor"], None).stdout);
+    assert!(
+        said.contains("Starter model") && said.contains("ok"),
+        "{said}"
+    );
+}
+
+#[test]
+#[cfg(not(target_os = "macos"))]
+fn doctor_fails_when_something_will_not_work() {
+    let home = tempfile::tempdir().unwrap();
+    let settings = home.path().join("config.toml");
+    std::fs::write(&settings, "[server]\nneeds_key = true\n").unwrap();
+    let (report, code) = doctor(home.path());
+    assert_eq!(code, 1);
+    assert_eq!(finding(&report, "key_store")["state"], "fail");
+    std::fs::remove_file(&settings).unwrap();
+    std::fs::write(home.path().join("models"), "not a folder").unwrap();
+    let (report, code) = doctor(home.path());
+    assert_eq!((code, &report["healthy"]), (1, &serde_json::json!(false)));
+    assert_eq!(finding(&report, "models")["state"], "fail", "{report}");
+}
+
+#[test]
+#[cfg(not(target_os = "macos"))]
+fn doctor_knows_a_server_of_ours() {
+    let mut served = Served::start_on(18160);
+    let (report, _) = doctor(served.home.path());
+    let port = finding(&report, "port");
+    assert_eq!(port["state"], "ok");
+    assert!(
+        port["found"].as_str().unwrap().contains("serving on 181"),
+        "{port}"
+    );
+    served.signal(rustix::process::Signal::INT);
+    served.child.wait().unwrap();
 }

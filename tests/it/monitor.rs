@@ -113,7 +113,7 @@ fn what_cannot_be_played_or_asked_is_said() {
 
 #[test]
 fn a_running_hearth_is_watched_and_its_time_line_stays() {
-    let mut served = Served::start("18160");
+    let mut served = Served::start_on(18160);
     let home = served.home.path().to_owned();
     let mut child = Command::new(hearth())
         .args(["monitor", "--json"])

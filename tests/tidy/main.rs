@@ -42,6 +42,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("keyring-core", &["hearth-store"]),
     ("toml_edit", &["hearth-store"]),
     ("minijinja", &["hearth-engine"]),
+    ("macmon", &["hearth-hardware"]),
+    ("sysinfo", &["hearth-hardware"]),
 ];
 
 /// Text that may stand in some source files only: suffixes of the files, or folders, that may hold it.
@@ -67,6 +69,7 @@ const WORDS: &[(&str, &[&str])] = &[
         "unsafe {",
         &[
             "/platform/macos.rs",
+            "crates/hardware/src/platform/macos/",
             "crates/engine/src/llama.rs",
             "crates/engine/src/llama/",
         ],

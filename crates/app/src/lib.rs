@@ -4,6 +4,7 @@
 //! llama.cpp. A door opens an [`App`], calls it, and maps what comes back.
 
 pub mod chats;
+pub mod doctor;
 pub mod env;
 pub mod error;
 pub mod events;

@@ -24,6 +24,8 @@ pub(crate) enum Command {
     List,
     /// Answer other programs over HTTP until Ctrl+C.
     Serve(Serve),
+    /// Look over this machine and the installation, and say what to do about what is wrong.
+    Doctor,
     /// List what the running Hearth has loaded.
     Ps,
     /// Unload a model of the running Hearth, or all.

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod client;
+mod doctor;
 mod exit;
 mod list;
 mod monitor;
@@ -44,6 +45,7 @@ fn start(arguments: Arguments) -> Result<ExitCode> {
             Command::Run(run) => run::run(&app, &run, arguments.json).await,
             Command::List => list::run(&app, arguments.json).await,
             Command::Serve(serve) => serve::serve(&app, &env, &serve, arguments.json).await,
+            Command::Doctor => doctor::run(&app, &env, arguments.json).await,
             Command::Ps => serve::list(&app, arguments.json).await,
             Command::Monitor(monitor) => monitor::run(&app, &monitor, arguments.json).await,
             Command::Stop { model } => serve::stop(&app, model.as_deref()).await,

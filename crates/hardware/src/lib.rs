@@ -3,9 +3,15 @@
 //! It is a crate of its own because reading it needs Apple's interfaces, which no other crate may touch. It must not decide
 //! anything about models; it reads, and what cannot be read is `None`, never zero.
 
+#[cfg(any(target_os = "macos", test))]
+mod apple;
+pub mod awake;
+pub mod chips;
 pub mod clock;
 pub mod disk;
+mod limits;
 pub mod machine;
+pub mod plan;
 pub mod reading;
 pub mod replay;
 pub mod sampler;
@@ -14,7 +20,8 @@ mod platform;
 
 use std::path::Path;
 
-pub use machine::{Machine, read};
+pub use limits::open_files;
+pub use machine::{Machine, graphics, read};
 pub use reading::Reading;
 
 /// This machine's sensors, to be read by [`sampler::start`]. `data_folder` is where Hearth's data lies: that volume's space is watched.

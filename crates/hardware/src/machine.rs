@@ -2,22 +2,30 @@
 //!
 //! Apart from `platform` so that the rules are the same on every system and tested on any. It must not call the system itself.
 
+use crate::chips::Family;
 use crate::platform;
 
-/// This machine. `None` means that it could not be read.
+/// Cores of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CoreLevel {
+    /// As the system names it, such as `Performance`, or a letter.
+    pub name: String,
+    /// Cores without counting their hardware threads twice.
+    pub cores: u32,
+}
+
+/// This machine. `None` means that it could not be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Machine {
     /// Name of the chip, e.g. `Apple M3 Max`.
     pub chip: Option<String>,
-    /// Cores of the fastest level; `None` where all cores are alike or levels are unknown.
-    pub performance_cores: Option<u32>,
-    /// Cores of all slower levels together.
-    pub efficiency_cores: Option<u32>,
+    /// The kinds of cores, the fastest first; empty where all are alike or levels are unknown.
+    pub core_levels: Vec<CoreLevel>,
     /// Cores without counting their hardware threads twice.
     pub physical_cores: Option<u32>,
     /// Hardware threads that this process may use, at least 1: affinity and CPU quota are taken into account.
     pub logical_cores: u32,
-    /// Main memory in bytes.
+    /// Main memory in bytes, or what the process may use of it.
     pub memory_bytes: Option<u64>,
     /// Version of the system, e.g. `15.1` or `Debian GNU/Linux 12 (bookworm)`.
     pub os_version: Option<String>,
@@ -27,21 +35,39 @@ pub struct Machine {
     pub virtual_machine: Option<bool>,
 }
 
+/// What the graphics chip is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Graphics {
+    pub cores: Option<u32>,
+    /// How much memory it may use before the whole machine suffers (Metal's `recommendedMaxWorkingSetSize`), in bytes.
+    pub working_set_bytes: Option<u64>,
+}
+
 /// Reads what this machine is. Takes a few milliseconds; nothing in it fails.
 pub fn read() -> Machine {
     platform::os::read(usable_threads())
 }
 
+/// Asks the graphics driver. Takes up to some hundred milliseconds; nothing in it fails.
+pub fn graphics() -> Graphics {
+    platform::os::graphics()
+}
+
 impl Machine {
-    /// Threads for decoding: one for each performance core, else one for each physical core, never more than may be used and
+    /// Threads for decoding: one for each core of the fastest level, else one for each physical core, never more than may be used and
     /// at least 1. Decoding waits for memory, so hardware threads and slow cores only make the others wait
     /// (llama.cpp's own default follows the same rule).
     pub fn decode_threads(&self) -> u32 {
-        let wanted = self
-            .performance_cores
+        let fastest = self.core_levels.first().map(|level| level.cores);
+        let wanted = fastest
             .or(self.physical_cores)
             .unwrap_or(self.logical_cores);
         wanted.min(self.logical_cores).max(1)
+    }
+
+    /// Apple's family, if it is one of Apple's chips.
+    pub fn family(&self) -> Option<Family> {
+        self.chip.as_deref().and_then(Family::of)
     }
 }
 
@@ -56,17 +82,16 @@ fn usable_threads() -> u32 {
 mod tests {
     use super::*;
 
-    fn machine(performance: Option<u32>, physical: Option<u32>, logical: u32) -> Machine {
+    fn machine(fastest: Option<u32>, physical: Option<u32>, logical: u32) -> Machine {
+        let level = |cores| CoreLevel {
+            name: "Performance".into(),
+            cores,
+        };
         Machine {
-            chip: None,
-            performance_cores: performance,
-            efficiency_cores: None,
+            core_levels: fastest.map(level).into_iter().collect(),
             physical_cores: physical,
             logical_cores: logical,
-            memory_bytes: None,
-            os_version: None,
-            translated: None,
-            virtual_machine: None,
+            ..Machine::default()
         }
     }
 

@@ -39,7 +39,7 @@ use hearth_app::App;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use self::limits::Limits;
-pub use self::listen::{Follow, Running, Server};
+pub use self::listen::{Follow, Running, Server, port_taken};
 pub use self::state::ServerState;
 
 /// All routes behind the gate for programs on this machine, without keys. `port` is where the caller listens; the gate accepts no

@@ -133,6 +133,14 @@ impl Drop for Running {
     }
 }
 
+/// Who holds a port, as a sentence; `None` when it is free. Takes it for a moment to find out.
+pub async fn port_taken(port: u16) -> Option<String> {
+    match bind::exactly(port, false) {
+        Ok(_) => None,
+        Err(_) => Some(holder::taken(port).await),
+    }
+}
+
 /// Whom the configuration lets in.
 async fn rules(app: &App, config: &ServerConfig) -> Result<Rules> {
     let keys = if config.needs_key || config.lan {

@@ -8,12 +8,12 @@ export const monitor: typeof english = {
   range: { label: "Gezeigte Zeit", minute: "60 s", hour: "1 h", day: "24 h", month: "30 T" },
   figures: {
     label: "Werte", tokensPerSecond: "Token/s", cool: "Wenn kühl", ttft: "Erstes Token", watts: "Leistung", cpu: "CPU", gpu: "GPU", memory: "Speicher", swap: "Auslagerung", running: "Laufend", waiting: "Wartend",
-    temperature: "Temperatur", battery: "Batterie", time: "Zeit", limits: "Grenzen", load: "Auslastung",
+    temperature: "Temperatur", time: "Zeit", limits: "Grenzen",
   },
   units: { speed: (value) => `${value} Token/s`, celsius: (value) => `${value} °C`, watts: (value) => `${value} W`, of: (part, whole) => `${part} von ${whole}` },
   plots: { speed: "Tempo", heat: "Leistung und Wärme", memory: "Speicher", queue: "Warteschlange" },
   axes: { speed: "Tok/s", watts: "W", celsius: "°C", gigabytes: "GB", seconds: "s" },
-  idle: "Gerade wird keine Antwort geschrieben", now: "Jetzt", coolSpeed: (value) => `${value}, wenn kühl`, chip: (cpu, gpu) => `CPU ${cpu}, GPU ${gpu}`,
+  idle: "Gerade wird keine Antwort geschrieben", coolSpeed: (value) => `${value}, wenn kühl`,
   thermal: { nominal: "Kühl", fair: "Warm", serious: "Heiß", critical: "Sehr heiß" },
   pressure: { normal: "Genug", warning: "Wird knapp", critical: "Knapp" },
   level: { free: "Nichts wird gebremst", eased: "Hintergrundarbeit wartet", slowed: "Antworten sind gebremst", held: "Nur das Nötigste" },
@@ -56,7 +56,6 @@ export const monitor: typeof english = {
   },
   plotsLabel: "Kurven über die Zeit. Pfeiltasten bewegen den Zeiger, mit Umschalt zehn Schritte; Esc löst ihn.", marksLabel: "Was geschah", legend: "Was die Zeichen bedeuten", mark: (time, what) => `${time}: ${what}`, more: (count) => `und ${count} weitere`,
   empty: "Noch nichts aufgezeichnet", emptyNote: "Ab jetzt hält Hearth jede Sekunde die Werte fest. Lass es eine Weile offen und sieh dann wieder nach.", failedLead: "Die Aufzeichnung konnte nicht gelesen werden.",
-  table: { show: "Als Tabelle", hide: "Als Kurven", caption: (from, to) => `Werte von ${from} bis ${to}, das Neueste zuerst`, newer: "Neuere", older: "Ältere", page: (from, to, all) => `${from}–${to} von ${all}` },
+  table: { label: "Werte als Tabelle", show: "Als Tabelle", hide: "Als Kurven", caption: (from, to) => `Werte von ${from} bis ${to}, das Neueste zuerst`, newer: "Neuere", older: "Ältere", page: (from, to, all) => `${from}–${to} von ${all}` },
   export: { label: "Gezeigtes exportieren", csv: "CSV exportieren", json: "JSON exportieren", done: (place) => `Gespeichert unter ${place}`, open: "Datenordner öffnen" },
-  heldLine: (what) => `${what}.`,
 }

@@ -6,12 +6,12 @@ export const monitor = {
   range: { label: "Time shown", minute: "60 s", hour: "1 h", day: "24 h", month: "30 d" },
   figures: {
     label: "Figures", tokensPerSecond: "Tokens/s", cool: "When cool", ttft: "First token", watts: "Power", cpu: "CPU", gpu: "GPU", memory: "Memory", swap: "Swap", running: "Running", waiting: "Waiting",
-    temperature: "Temperature", battery: "Battery", time: "Time", limits: "Limits", load: "Load",
+    temperature: "Temperature", time: "Time", limits: "Limits",
   },
   units: { speed: (value: string) => `${value} tokens/s`, celsius: (value: string) => `${value} °C`, watts: (value: string) => `${value} W`, of: (part: string, whole: string) => `${part} of ${whole}` },
   plots: { speed: "Speed", heat: "Power and heat", memory: "Memory", queue: "Queue" },
   axes: { speed: "tok/s", watts: "W", celsius: "°C", gigabytes: "GB", seconds: "s" },
-  idle: "No answer is being written", now: "Now", coolSpeed: (value: string) => `${value} when cool`, chip: (cpu: string, gpu: string) => `CPU ${cpu}, GPU ${gpu}`,
+  idle: "No answer is being written", coolSpeed: (value: string) => `${value} when cool`,
   thermal: { nominal: "Cool", fair: "Warm", serious: "Hot", critical: "Very hot" },
   pressure: { normal: "Enough", warning: "Getting short", critical: "Short" },
   level: { free: "Nothing is held back", eased: "Background work waits", slowed: "Answers are slowed", held: "Held to the least" },
@@ -54,7 +54,6 @@ export const monitor = {
   },
   plotsLabel: "Plots over time. Arrow keys move the cursor, with Shift ten steps; Esc frees it.", marksLabel: "What happened", legend: "What the signs mean", mark: (time: string, what: string) => `${time}: ${what}`, more: (count: number) => `and ${count} more`,
   empty: "Nothing recorded yet", emptyNote: "Hearth keeps a figure a second from now on. Leave it open for a while, then look again.", failedLead: "The time line could not be read.",
-  table: { show: "View as table", hide: "View as plots", caption: (from: string, to: string) => `Figures from ${from} to ${to}, the newest first`, newer: "Newer", older: "Older", page: (from: string, to: string, all: string) => `${from}–${to} of ${all}` },
+  table: { label: "Figures as a table", show: "View as table", hide: "View as plots", caption: (from: string, to: string) => `Figures from ${from} to ${to}, the newest first`, newer: "Newer", older: "Older", page: (from: string, to: string, all: string) => `${from}–${to} of ${all}` },
   export: { label: "Export what is shown", csv: "Export CSV", json: "Export JSON", done: (place: string) => `Written to ${place}`, open: "Open data folder" },
-  heldLine: (what: string) => `${what}.`,
 }

@@ -2,6 +2,7 @@
 //!
 //! It must not start programs or need rights: what only root may read is absent for everybody else.
 
+mod awake;
 mod battery;
 mod cpu;
 mod facts;
@@ -17,14 +18,20 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
+pub(crate) use self::awake::{Hold, hold_awake};
 use self::files::Files;
 use crate::clock::Clocks;
-use crate::machine::Machine;
+use crate::machine::{Graphics, Machine};
 use crate::sampler::Group;
 
 /// The facts about this machine.
 pub(crate) fn read(logical_cores: u32) -> Machine {
     facts::read(&Files::under(Path::new("/")), logical_cores)
+}
+
+/// No library of a graphics maker is asked here.
+pub(crate) fn graphics() -> Graphics {
+    Graphics::default()
 }
 
 /// The groups of sensors of this machine.

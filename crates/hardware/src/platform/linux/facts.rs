@@ -1,17 +1,16 @@
 //! What does not change: chip, cores and system, from `/proc/cpuinfo` and `/etc/os-release`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::files::Files;
-use super::memory;
-use crate::machine::Machine;
+use super::{cpu, memory};
+use crate::machine::{CoreLevel, Machine};
 
 pub(super) fn read(files: &Files, logical_cores: u32) -> Machine {
     let cpuinfo = files.text("proc/cpuinfo");
     Machine {
         chip: cpuinfo.as_deref().and_then(chip),
-        performance_cores: None,
-        efficiency_cores: None,
+        core_levels: core_levels(files, cpuinfo.as_deref()),
         physical_cores: cpuinfo.as_deref().and_then(physical_cores),
         logical_cores,
         memory_bytes: memory::total_bytes(files),
@@ -19,6 +18,28 @@ pub(super) fn read(files: &Files, logical_cores: u32) -> Machine {
         translated: Some(false),
         virtual_machine: cpuinfo.as_deref().and_then(virtual_machine),
     }
+}
+
+/// Kinds of cores, when there are several. Intel's fast ones have two threads each, which `/proc/cpuinfo` tells apart.
+fn core_levels(files: &Files, cpuinfo: Option<&str>) -> Vec<CoreLevel> {
+    let tiers = cpu::tiers(files);
+    if tiers.len() < 2 {
+        return Vec::new();
+    }
+    let cores_of = cpuinfo.map(cores).unwrap_or_default();
+    let level = |(name, cpus): (&str, Vec<u32>)| {
+        let known: BTreeSet<_> = cpus.iter().filter_map(|cpu| cores_of.get(cpu)).collect();
+        let cores = if known.is_empty() {
+            cpus.len()
+        } else {
+            known.len()
+        };
+        CoreLevel {
+            name: name.to_owned(),
+            cores: u32::try_from(cores).unwrap_or(u32::MAX),
+        }
+    };
+    tiers.into_iter().map(level).collect()
 }
 
 /// The value of a `name : value` line.
@@ -36,19 +57,26 @@ fn chip(cpuinfo: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Distinct pairs of package and core. Machines that name no cores (ARM, some virtual ones) give `None`.
-fn physical_cores(cpuinfo: &str) -> Option<u32> {
-    let mut cores = BTreeSet::new();
-    let mut package = "0";
+/// Package and core of each thread. Machines that name no cores (ARM, some virtual ones) have none.
+fn cores(cpuinfo: &str) -> BTreeMap<u32, (String, String)> {
+    let mut cores = BTreeMap::new();
+    let (mut thread, mut package) = (None, "0");
     for line in cpuinfo.lines() {
         if line.trim().is_empty() {
-            package = "0";
+            (thread, package) = (None, "0");
+        } else if let Some(number) = value(line, "processor") {
+            thread = number.parse().ok();
         } else if let Some(id) = value(line, "physical id") {
             package = id;
-        } else if let Some(id) = value(line, "core id") {
-            cores.insert((package, id));
+        } else if let Some((id, thread)) = value(line, "core id").zip(thread) {
+            cores.insert(thread, (package.to_owned(), id.to_owned()));
         }
     }
+    cores
+}
+
+fn physical_cores(cpuinfo: &str) -> Option<u32> {
+    let cores: BTreeSet<_> = cores(cpuinfo).into_values().collect();
     u32::try_from(cores.len()).ok().filter(|count| *count > 0)
 }
 

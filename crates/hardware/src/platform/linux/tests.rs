@@ -40,80 +40,82 @@ fn second_look(root: &TempDir, between: impl FnOnce()) -> Reading {
 }
 
 /// Shortened from a ThinkPad with an Intel hybrid chip, on battery.
+const LAPTOP: &[(&str, &str)] = &[
+    (
+        "proc/stat",
+        "cpu  4 0 0 4 0\ncpu0 1 0 0 1 0 0 0 0 0 0\ncpu1 1 0 0 1 0\ncpu2 1 0 0 1 0\ncpu3 1 0 0 1 0\nintr 1 2 3\n",
+    ),
+    (
+        "proc/meminfo",
+        "MemTotal:       16777216 kB\nMemFree: 1 kB\nMemAvailable:    4194304 kB\nSwapTotal:       2097152 kB\nSwapFree:        1048576 kB\n",
+    ),
+    (
+        "proc/pressure/memory",
+        "some avg10=12.50 avg60=3.00 avg300=1.00 total=9\nfull avg10=4.20 avg60=1.00 avg300=0.00 total=9\n",
+    ),
+    (
+        "proc/diskstats",
+        " 259 0 nvme0n1 10 0 1000 0 10 0 1000 0 0 0 0\n",
+    ),
+    (
+        "proc/net/dev",
+        "t\nt\n    lo: 9 0 0 0 0 0 0 0 9 0 0 0 0 0 0 0\nwlp0s20f3: 1000 0 0 0 0 0 0 0 1000 0 0 0 0 0 0 0\n",
+    ),
+    ("sys/devices/cpu_core/cpus", "0-1\n"),
+    ("sys/devices/cpu_atom/cpus", "2-3\n"),
+    (
+        "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq",
+        "3600000\n",
+    ),
+    (
+        "sys/devices/system/cpu/cpu1/cpufreq/scaling_cur_freq",
+        "3400000\n",
+    ),
+    (
+        "sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq",
+        "4800000\n",
+    ),
+    (
+        "sys/devices/system/cpu/cpu0/cpufreq/scaling_max_freq",
+        "2400000\n",
+    ),
+    ("sys/class/hwmon/hwmon0/name", "acpitz\n"),
+    ("sys/class/hwmon/hwmon0/temp1_input", "20000\n"),
+    ("sys/class/hwmon/hwmon4/name", "coretemp\n"),
+    ("sys/class/hwmon/hwmon4/temp1_input", "96000\n"),
+    ("sys/class/hwmon/hwmon4/temp1_label", "Package id 0\n"),
+    ("sys/class/hwmon/hwmon4/temp1_max", "100000\n"),
+    ("sys/class/hwmon/hwmon4/temp1_crit", "100000\n"),
+    ("sys/class/hwmon/hwmon4/temp2_input", "91000\n"),
+    ("sys/class/hwmon/hwmon4/temp2_label", "Core 0\n"),
+    ("sys/class/hwmon/hwmon6/name", "thinkpad\n"),
+    ("sys/class/hwmon/hwmon6/fan1_input", "3214\n"),
+    ("sys/class/powercap/intel-rapl:0/name", "package-0\n"),
+    ("sys/class/powercap/intel-rapl:0/energy_uj", "999000000\n"),
+    (
+        "sys/class/powercap/intel-rapl:0/max_energy_range_uj",
+        "1000000000\n",
+    ),
+    ("sys/class/powercap/intel-rapl:0:1/name", "uncore\n"),
+    ("sys/class/powercap/intel-rapl:0:1/energy_uj", "5\n"),
+    ("sys/class/powercap/intel-rapl-mmio:0/name", "package-0\n"),
+    ("sys/class/powercap/intel-rapl-mmio:0/energy_uj", "1\n"),
+    ("sys/class/power_supply/AC/type", "Mains\n"),
+    ("sys/class/power_supply/AC/online", "0\n"),
+    ("sys/class/power_supply/BAT0/type", "Battery\n"),
+    ("sys/class/power_supply/BAT0/status", "Discharging\n"),
+    ("sys/class/power_supply/BAT0/capacity", "55\n"),
+    ("sys/class/power_supply/BAT0/energy_now", "27500000\n"),
+    ("sys/class/power_supply/BAT0/energy_full", "50000000\n"),
+    ("sys/class/power_supply/BAT0/power_now", "18300000\n"),
+    ("sys/class/power_supply/hidpp_battery_0/type", "Battery\n"),
+    ("sys/class/power_supply/hidpp_battery_0/scope", "Device\n"),
+    ("sys/class/power_supply/hidpp_battery_0/capacity", "5\n"),
+    ("sys/firmware/acpi/platform_profile", "low-power\n"),
+];
+
 fn laptop() -> TempDir {
-    machine(&[
-        (
-            "proc/stat",
-            "cpu  4 0 0 4 0\ncpu0 1 0 0 1 0 0 0 0 0 0\ncpu1 1 0 0 1 0\ncpu2 1 0 0 1 0\ncpu3 1 0 0 1 0\nintr 1 2 3\n",
-        ),
-        (
-            "proc/meminfo",
-            "MemTotal:       16777216 kB\nMemFree: 1 kB\nMemAvailable:    4194304 kB\nSwapTotal:       2097152 kB\nSwapFree:        1048576 kB\n",
-        ),
-        (
-            "proc/pressure/memory",
-            "some avg10=12.50 avg60=3.00 avg300=1.00 total=9\nfull avg10=4.20 avg60=1.00 avg300=0.00 total=9\n",
-        ),
-        (
-            "proc/diskstats",
-            " 259 0 nvme0n1 10 0 1000 0 10 0 1000 0 0 0 0\n",
-        ),
-        (
-            "proc/net/dev",
-            "t\nt\n    lo: 9 0 0 0 0 0 0 0 9 0 0 0 0 0 0 0\nwlp0s20f3: 1000 0 0 0 0 0 0 0 1000 0 0 0 0 0 0 0\n",
-        ),
-        ("sys/devices/cpu_core/cpus", "0-1\n"),
-        ("sys/devices/cpu_atom/cpus", "2-3\n"),
-        (
-            "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq",
-            "3600000\n",
-        ),
-        (
-            "sys/devices/system/cpu/cpu1/cpufreq/scaling_cur_freq",
-            "3400000\n",
-        ),
-        (
-            "sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq",
-            "4800000\n",
-        ),
-        (
-            "sys/devices/system/cpu/cpu0/cpufreq/scaling_max_freq",
-            "2400000\n",
-        ),
-        ("sys/class/hwmon/hwmon0/name", "acpitz\n"),
-        ("sys/class/hwmon/hwmon0/temp1_input", "20000\n"),
-        ("sys/class/hwmon/hwmon4/name", "coretemp\n"),
-        ("sys/class/hwmon/hwmon4/temp1_input", "96000\n"),
-        ("sys/class/hwmon/hwmon4/temp1_label", "Package id 0\n"),
-        ("sys/class/hwmon/hwmon4/temp1_max", "100000\n"),
-        ("sys/class/hwmon/hwmon4/temp1_crit", "100000\n"),
-        ("sys/class/hwmon/hwmon4/temp2_input", "91000\n"),
-        ("sys/class/hwmon/hwmon4/temp2_label", "Core 0\n"),
-        ("sys/class/hwmon/hwmon6/name", "thinkpad\n"),
-        ("sys/class/hwmon/hwmon6/fan1_input", "3214\n"),
-        ("sys/class/powercap/intel-rapl:0/name", "package-0\n"),
-        ("sys/class/powercap/intel-rapl:0/energy_uj", "999000000\n"),
-        (
-            "sys/class/powercap/intel-rapl:0/max_energy_range_uj",
-            "1000000000\n",
-        ),
-        ("sys/class/powercap/intel-rapl:0:1/name", "uncore\n"),
-        ("sys/class/powercap/intel-rapl:0:1/energy_uj", "5\n"),
-        ("sys/class/powercap/intel-rapl-mmio:0/name", "package-0\n"),
-        ("sys/class/powercap/intel-rapl-mmio:0/energy_uj", "1\n"),
-        ("sys/class/power_supply/AC/type", "Mains\n"),
-        ("sys/class/power_supply/AC/online", "0\n"),
-        ("sys/class/power_supply/BAT0/type", "Battery\n"),
-        ("sys/class/power_supply/BAT0/status", "Discharging\n"),
-        ("sys/class/power_supply/BAT0/capacity", "55\n"),
-        ("sys/class/power_supply/BAT0/energy_now", "27500000\n"),
-        ("sys/class/power_supply/BAT0/energy_full", "50000000\n"),
-        ("sys/class/power_supply/BAT0/power_now", "18300000\n"),
-        ("sys/class/power_supply/hidpp_battery_0/type", "Battery\n"),
-        ("sys/class/power_supply/hidpp_battery_0/scope", "Device\n"),
-        ("sys/class/power_supply/hidpp_battery_0/capacity", "5\n"),
-        ("sys/firmware/acpi/platform_profile", "low-power\n"),
-    ])
+    machine(LAPTOP)
 }
 
 #[test]
@@ -152,6 +154,18 @@ fn a_laptop_on_battery_tells_everything() {
     assert_eq!(reading.cpu_celsius, Some(96.0));
     assert_eq!(reading.thermal, Some(ThermalState::Serious));
     assert_eq!((reading.fans[0].rpm, reading.fans.len()), (3214, 1));
+    let cpu_watts = reading.cpu_watts.unwrap();
+    assert!(
+        (3.0..31.0).contains(&cpu_watts),
+        "3 J in 0.1 s or a little more: {cpu_watts} W"
+    );
+    assert_eq!(reading.gpu_watts, Some(0.0));
+    assert_memory_and_battery(&reading);
+    assert!(reading.disk_bytes_per_second.unwrap() > 100_000.0);
+    assert_eq!(reading.network_bytes_per_second, Some(0.0));
+}
+
+fn assert_memory_and_battery(reading: &Reading) {
     let memory = reading.memory.unwrap();
     assert_eq!(
         (
@@ -162,12 +176,6 @@ fn a_laptop_on_battery_tells_everything() {
         (16 * GIB, 12 * GIB, GIB)
     );
     assert_eq!(reading.pressure, Some(MemoryPressure::Warning));
-    let cpu_watts = reading.cpu_watts.unwrap();
-    assert!(
-        (3.0..31.0).contains(&cpu_watts),
-        "3 J in 0.1 s or a little more: {cpu_watts} W"
-    );
-    assert_eq!(reading.gpu_watts, Some(0.0));
     let battery = reading.battery.unwrap();
     assert_eq!(
         (battery.percent, battery.charging, battery.watts),
@@ -178,8 +186,29 @@ fn a_laptop_on_battery_tells_everything() {
         (reading.on_mains, reading.low_power),
         (Some(false), Some(true))
     );
-    assert!(reading.disk_bytes_per_second.unwrap() > 100_000.0);
-    assert_eq!(reading.network_bytes_per_second, Some(0.0));
+}
+
+#[test]
+fn kinds_of_cores_are_counted_without_their_threads() {
+    let root = laptop();
+    let cores = |id: &str| format!("physical id\t: 0\ncore id\t\t: {id}\n");
+    let cpuinfo: Vec<String> = ["0", "0", "8", "9"]
+        .into_iter()
+        .enumerate()
+        .map(|(thread, core)| format!("processor\t: {thread}\n{}", cores(core)))
+        .collect();
+    write(&root, "proc/cpuinfo", &cpuinfo.join("\n"));
+    let machine = facts::read(&Files::under(root.path()), 4);
+    let levels: Vec<_> = machine
+        .core_levels
+        .iter()
+        .map(|l| (l.name.as_str(), l.cores))
+        .collect();
+    assert_eq!(levels, [("P", 1), ("E", 2)]);
+    assert_eq!(
+        (machine.physical_cores, machine.decode_threads()),
+        (Some(3), 1)
+    );
 }
 
 #[test]
