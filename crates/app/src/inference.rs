@@ -171,7 +171,7 @@ impl Inference {
             && providers.owns(model)
         {
             // Counted like our own, so that its speed stands on the same time line.
-            let watch = self.meters().watch(model, &request);
+            let watch = self.meters().watch_elsewhere(model, &request);
             let mut started = providers.start(model, &request).await?;
             if let Some(watch) = watch {
                 started.generation.events = watch.over(started.generation.events);

@@ -1,10 +1,6 @@
 //! The installation's part: port, key store, models, and other engines beside Hearth.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
-
-use futures_util::future::join_all;
-use tokio::net::TcpStream;
 
 use super::{Finding, PortUse, State};
 use crate::App;
@@ -13,31 +9,23 @@ use crate::keys;
 use crate::models::ModelSource;
 use crate::server::ServerConfig;
 
-/// A program on this machine takes a connection at once.
-const CONNECT_LIMIT: Duration = Duration::from_millis(300);
 /// A key store that asks the user to unlock it is not waited for.
 const KEY_STORE_LIMIT: Duration = Duration::from_secs(3);
 /// A name under which nothing is kept: to ask for it shows whether the key store answers, and needs no unlocking.
 const NO_SECRET: &str = "doctor";
-/// Where other engines listen when nobody changed it.
-const OTHER_ENGINES: [(&str, u16); 5] = [
-    ("Ollama", 11434),
-    ("LM Studio", 1234),
-    ("llama.cpp or MLX server", 8080),
-    ("Jan", 1337),
-    ("GPT4All", 4891),
-];
-
 pub(super) async fn examine(app: &App, env: &Env, port: PortUse) -> Vec<Finding> {
     let config = ServerConfig::of(&app.settings().get());
-    let ours = match port {
-        PortUse::Ours { port } => vec![Some(port), config.extra_port],
+    let ours: Vec<u16> = match port {
+        PortUse::Ours { port } => [Some(port), config.extra_port]
+            .into_iter()
+            .flatten()
+            .collect(),
         PortUse::Free | PortUse::Taken { .. } => Vec::new(),
     };
     let mut findings = vec![
         port_use(&config, port),
         key_store(env, config.needs_key || config.lan).await,
-        other_engines(ours.into_iter().flatten().collect()).await,
+        other_engines(app, &ours).await,
     ];
     findings.extend(models(app).await);
     findings
@@ -68,31 +56,49 @@ async fn key_store(env: &Env, needed: bool) -> Finding {
     }
 }
 
-/// Only whether somebody answers there; what it is and does is not asked.
-async fn other_engines(ours: Vec<u16>) -> Finding {
-    let others = OTHER_ENGINES
-        .iter()
-        .filter(|(_, port)| !ours.contains(port));
-    let asked = others.map(|(name, port)| async move {
-        let answers = answers(*port).await;
-        answers.then(|| format!("port {port} answers ({name}'s)"))
-    });
-    let found: Vec<String> = join_all(asked).await.into_iter().flatten().collect();
-    let found = if found.is_empty() {
-        "None on their usual ports.".to_owned()
-    } else {
-        format!(
-            "On their usual ports: {}. They share memory and heat with Hearth.",
-            found.join(", ")
-        )
+/// Who else runs models here, and the hosts that the user named.
+async fn other_engines(app: &App, ours: &[u16]) -> Finding {
+    let finding = |state, found| Finding::new("other_engines", "Other engines", state, found);
+    let list = match app.providers().list().await {
+        Ok(list) => list,
+        Err(error) => return finding(State::Unknown, error.message),
     };
-    Finding::new("other_engines", "Other engines", State::Ok, found)
-}
-
-async fn answers(port: u16) -> bool {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let connected = tokio::time::timeout(CONNECT_LIMIT, TcpStream::connect(address)).await;
-    matches!(connected, Ok(Ok(_)))
+    let is_ours = |address: &str| {
+        let port = address
+            .rsplit_once(':')
+            .and_then(|(_, port)| port.parse().ok());
+        port.is_some_and(|port: u16| ours.contains(&port))
+    };
+    let others = list
+        .iter()
+        .filter(|other| other.added || !is_ours(&other.address));
+    let mut silent = Vec::new();
+    let mut found = Vec::new();
+    for other in others {
+        let version = other.version.as_ref().map(|v| format!(" {v}"));
+        match &other.problem {
+            Some(problem) => silent.push(problem.message.clone()),
+            None => found.push(format!(
+                "{}{} at {} ({} models)",
+                other.title,
+                version.unwrap_or_default(),
+                other.address,
+                other.models.len()
+            )),
+        }
+    }
+    let mut text = match found.is_empty() {
+        true => "None answers on this machine.".to_owned(),
+        false => format!("{}.", found.join(", ")),
+    };
+    if silent.is_empty() {
+        if !found.is_empty() {
+            text.push_str(" Those on this machine share memory and heat with Hearth.");
+        }
+        return finding(State::Ok, text);
+    }
+    finding(State::Warn, format!("{text} {}", silent.join(" ")))
+        .fix("Start that program, or take the host out in Settings, Generation.")
 }
 
 async fn models(app: &App) -> Vec<Finding> {

@@ -3,7 +3,7 @@
 //! On the way of every token, so it only adds to numbers; locks are taken at the begin and the end of an answer. It must not judge.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ pub(crate) struct Meters(Arc<Mutex<BTreeMap<String, Arc<Meter>>>>);
 /// What one model did since the program began. Numbers only grow, but for those that say what is going on now.
 pub(crate) struct Meter {
     since: Instant,
+    elsewhere: AtomicBool,
     /// Times between two tokens while anything was written, their sum in microseconds, and how many steps they were.
     gaps: AtomicU64,
     gap_us: AtomicU64,
@@ -44,6 +45,8 @@ pub(crate) struct Meter {
 /// The numbers of a meter at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Counts {
+    /// It runs in another program, so its speed says nothing about our engines.
+    pub(crate) elsewhere: bool,
     pub(crate) gaps: u64,
     pub(crate) gap_us: u64,
     pub(crate) steps: u64,
@@ -75,6 +78,13 @@ impl Meters {
         let meters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let counts = meters.iter().map(|(name, m)| (name.clone(), m.counts()));
         counts.collect()
+    }
+
+    /// Counts an answer of another program's model.
+    pub(super) fn watch_elsewhere(&self, model: &str, request: &Request) -> Option<Watch> {
+        let watch = self.watch(model, request)?;
+        watch.meter.elsewhere.store(true, Relaxed);
+        Some(watch)
     }
 
     /// Counts what passes from now on. What is only read ahead is no answer.
@@ -113,6 +123,7 @@ impl Default for Meter {
     fn default() -> Self {
         Self {
             since: Instant::now(),
+            elsewhere: AtomicBool::default(),
             gaps: AtomicU64::default(),
             gap_us: AtomicU64::default(),
             steps: AtomicU64::default(),
@@ -153,6 +164,7 @@ impl Meter {
             .now_us()
             .saturating_sub(self.last_token_us.load(Relaxed));
         Counts {
+            elsewhere: self.elsewhere.load(Relaxed),
             gaps: self.gaps.load(Relaxed),
             gap_us: self.gap_us.load(Relaxed),
             steps: self.steps.load(Relaxed),

@@ -40,6 +40,7 @@ struct Share {
     tokens: u64,
     load: Load,
     is_plain: bool,
+    elsewhere: bool,
 }
 
 impl Meter {
@@ -71,17 +72,20 @@ impl Meter {
         let all: f32 = shares.iter().map(|share| share.tokens_per_second).sum();
         let alone = shares.len() == 1;
         if let Some(most) = shares.into_iter().max_by_key(|share| share.tokens) {
-            let cool = cool.cool(&most.model, most.load);
             second.work.tokens_per_second = Some(all);
-            second.work.cool_tokens_per_second = cool;
-            second.speed = Some(Speed {
-                model: most.model.clone(),
-                tokens_per_second: most.tokens_per_second,
-                // Models that write at the same time slow each other.
-                cool: cool.filter(|_| alone),
-            });
-            second.load = Some(most.load);
-            second.is_plain = most.is_plain && alone;
+            // How fast another program is depends on what that program does.
+            if !most.elsewhere {
+                let cool = cool.cool(&most.model, most.load);
+                second.work.cool_tokens_per_second = cool;
+                second.speed = Some(Speed {
+                    model: most.model.clone(),
+                    tokens_per_second: most.tokens_per_second,
+                    // Models that write at the same time slow each other.
+                    cool: cool.filter(|_| alone),
+                });
+                second.load = Some(most.load);
+                second.is_plain = most.is_plain && alone;
+            }
             second.work.model = Some(most.model);
         }
         second
@@ -121,6 +125,7 @@ fn share(model: &str, before: &Counts, now: &Counts) -> Option<Share> {
         tokens_per_second: tokens_per_second as f32,
         tokens,
         load: Load::new(now.writing, now.depth),
+        elsewhere: now.elsewhere,
         is_plain: tokens > 0
             && each <= GUESSED
             && now.writing > 0
@@ -198,6 +203,20 @@ mod tests {
         assert_eq!(second.work.tokens_per_second, Some(40.0));
         assert_eq!(second.work.model.as_deref(), Some("b"));
         assert!(!second.is_plain);
+    }
+
+    #[test]
+    fn another_programs_speed_is_shown_and_never_judged() {
+        let mut meter = Meter::default();
+        let elsewhere = |gaps, ms| Counts {
+            elsewhere: true,
+            ..counts(gaps, ms)
+        };
+        step(&mut meter, &[("m@ollama", elsewhere(10, 250))]);
+        let second = step(&mut meter, &[("m@ollama", elsewhere(50, 1250))]);
+        assert_eq!(second.work.tokens_per_second, Some(40.0));
+        assert_eq!(second.work.model.as_deref(), Some("m@ollama"));
+        assert!(second.speed.is_none() && second.load.is_none() && !second.is_plain);
     }
 
     #[test]
