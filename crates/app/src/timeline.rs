@@ -81,10 +81,9 @@ pub enum Happening {
     Alert {
         alert: Alert,
     },
-    /// Answers that ended while another product's engine was followed, or it came and went.
+    /// The first answer of another program's model in this run of Hearth.
     OtherEngine {
         name: String,
-        running: bool,
     },
 }
 

@@ -61,7 +61,7 @@ function marksOf({ fromMs, toMs }: Span): Mark[] {
   const others: Mark[] = [
     { atMs: part(0.08), what: { type: "loaded", model: MODEL } }, { atMs: part(0.21), what: { type: "client", name: "Zed" } }, { atMs: part(0.215), what: { type: "client", name: "claude-cli" } },
     { atMs: part(0.55), what: { type: "alert", alert: { type: "heat", state: "serious" } } }, { atMs: part(0.37), what: { type: "slept" } }, { atMs: part(0.43), what: { type: "woke", asleepS: Math.round((toMs - fromMs) * 0.00006) } },
-    { atMs: part(0.82), what: { type: "unloaded", model: "starter" } }, { atMs: part(0.9), what: { type: "other_engine", name: "Ollama", running: true } },
+    { atMs: part(0.82), what: { type: "unloaded", model: "starter" } }, { atMs: part(0.9), what: { type: "other_engine", name: "ollama" } },
   ]
   return [...marks, ...others].sort((a, b) => a.atMs - b.atMs)
 }

@@ -39,7 +39,7 @@ export const monitor: typeof english = {
   },
   happening: {
     started: "Hearth wurde geöffnet", loaded: (model) => `${model} geladen`, unloaded: (model) => `${model} entladen`, slept: "Der Computer ging in den Ruhezustand", woke: (time) => `Der Computer wachte nach ${time} auf`,
-    client: (name) => `${name} fragte zum ersten Mal`, otherOn: (name) => `${name} wurde gestartet`, otherOff: (name) => `${name} wurde beendet`,
+    client: (name) => `${name} fragte zum ersten Mal`, other: (name) => `${name} antwortete zum ersten Mal`,
   },
   kinds: { started: "Geöffnet", model: "Modell", limits: "Grenzen", sleep: "Ruhezustand", client: "Neues Programm", alert: "Warnung", other: "Andere Engine" },
   bands: { slowed: "Gebremst", held: "Nur das Nötigste", gap: "Lief nicht" },

@@ -37,7 +37,7 @@ export const monitor = {
   },
   happening: {
     started: "Hearth was opened", loaded: (model: string) => `${model} loaded`, unloaded: (model: string) => `${model} unloaded`, slept: "The computer went to sleep", woke: (time: string) => `The computer woke up after ${time}`,
-    client: (name: string) => `${name} asked for the first time`, otherOn: (name: string) => `${name} was started`, otherOff: (name: string) => `${name} was ended`,
+    client: (name: string) => `${name} asked for the first time`, other: (name: string) => `${name} answered for the first time`,
   },
   kinds: { started: "Opened", model: "Model", limits: "Limits", sleep: "Sleep", client: "New program", alert: "Alert", other: "Other engine" },
   bands: { slowed: "Slowed", held: "Held to the least", gap: "Not running" },

@@ -50,6 +50,8 @@ struct Task {
     settled_s: f32,
     loaded: BTreeSet<String>,
     clients: HashSet<String>,
+    /// Other programs whose models have answered.
+    others: HashSet<String>,
     last_request: u64,
     last_at_ms: i64,
     last_tick: Instant,
@@ -78,6 +80,7 @@ pub(super) fn start(
         settled_s: 0.0,
         loaded: BTreeSet::new(),
         clients: HashSet::new(),
+        others: HashSet::new(),
         last_request: 0,
         last_at_ms: 0,
         last_tick: now,
@@ -267,6 +270,15 @@ impl Task {
             self.shared.mark(now, Happening::Unloaded { model });
         }
         self.loaded = loaded;
+        for (model, counts) in app.inference().meters().counts() {
+            let Some((_, name)) = model.rsplit_once('@').filter(|_| counts.elsewhere) else {
+                continue;
+            };
+            if self.others.insert(name.to_owned()) {
+                let name = name.to_owned();
+                self.shared.mark(now, Happening::OtherEngine { name });
+            }
+        }
         for request in app.server().requests_after(self.last_request) {
             self.last_request = request.id;
             let Some(name) = request.client else {

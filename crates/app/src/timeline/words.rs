@@ -23,10 +23,7 @@ pub(super) fn in_words(what: &Happening) -> String {
         Happening::Woke { asleep_s } => format!("computer woke after {asleep_s} s"),
         Happening::Client { name } => format!("first request of {name}"),
         Happening::Alert { alert } => alerted(alert),
-        Happening::OtherEngine { name, running } => {
-            let came = if *running { "was seen" } else { "went" };
-            format!("{name} {came}")
-        }
+        Happening::OtherEngine { name } => format!("first answer of {name}"),
     }
 }
 

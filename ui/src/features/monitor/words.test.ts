@@ -23,7 +23,7 @@ const ALERTS: Alert[] = [
 ]
 const HAPPENINGS: Happening[] = [
   { type: "started" }, { type: "loaded", model: "m" }, { type: "unloaded", model: "m" }, { type: "limits", decision: SLOWED }, { type: "slept" }, { type: "woke", asleepS: 7200 }, { type: "client", name: "Zed" },
-  { type: "alert", alert: ALERTS[0] as Alert }, { type: "other_engine", name: "Ollama", running: true }, { type: "other_engine", name: "Ollama", running: false },
+  { type: "alert", alert: ALERTS[0] as Alert }, { type: "other_engine", name: "ollama" },
 ]
 
 const english = () => words.choose("en", "en-GB")

@@ -110,7 +110,7 @@ export function happened(what: Happening, nameOf: NameOf = asIs): string {
     case "woke": return t.woke(lasting(what.asleepS))
     case "client": return t.client(what.name)
     case "alert": return alerted(what.alert)
-    case "other_engine": return what.running ? t.otherOn(what.name) : t.otherOff(what.name)
+    case "other_engine": return t.other(what.name)
   }
 }
 
