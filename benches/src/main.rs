@@ -3,7 +3,7 @@
 //!
 //! Both models are loaded at once and take turns, so that whatever else the machine does hits both. Prints a table on standard
 //! error and JSON on standard output. Speed is a ratio in one run and never a test.
-//! `hearth-benches [ROUNDS] [start|stream|together|prefix|join|cancel|reopen|embed|server|sampler|fuzz|soak ...]`; without a section all
+//! `hearth-benches [ROUNDS] [start|stream|together|prefix|join|cancel|reopen|embed|server|sampler|governor|fuzz|soak ...]`; without a section all
 //! but `fuzz` and `soak`, which take ten minutes each; `fuzz` takes ROUNDS as its seed, `sampler` as its seconds.
 #![allow(
     clippy::print_stdout,
@@ -17,6 +17,7 @@ mod bare;
 mod child;
 mod embed;
 mod fuzz;
+mod governor;
 mod report;
 mod sampler;
 mod scenarios;
@@ -78,9 +79,13 @@ fn main() -> ExitCode {
         sampler::measure(&mut report, rounds);
     }
     // Loading a model takes a while: not for those that need none.
-    let without_models = |section: &String| section == "server" || section == "sampler";
+    let without_models =
+        |section: &String| ["server", "sampler", "governor"].contains(&section.as_str());
     if arguments.is_empty() || !arguments.iter().all(without_models) {
         with_models(&mut report, &model, rounds, &arguments);
+    }
+    if wanted("governor") {
+        governor::measure(&mut report, &model);
     }
     if wanted("server") {
         server::measure(&mut report, &model, rounds);
