@@ -4,7 +4,7 @@
 //!
 //! Both models are loaded at once and take turns, so that whatever else the machine does hits both. Prints a table on standard
 //! error and JSON on standard output. Speed is a ratio in one run and never a test.
-//! `hearth-benches [ROUNDS] [start|stream|together|prefix|join|cancel|reopen|embed|server|sampler|timeline|fuzz|soak ...]`; without a
+//! `hearth-benches [ROUNDS] [start|stream|together|prefix|join|cancel|reopen|embed|server|sampler|governor|timeline|fuzz|soak ...]`; without a
 //! section all but `fuzz` and `soak`, which take ten minutes each; `fuzz` takes ROUNDS as its seed, `sampler` as its seconds.
 #![allow(
     clippy::print_stdout,
@@ -18,6 +18,7 @@ mod bare;
 mod child;
 mod embed;
 mod fuzz;
+mod governor;
 mod report;
 mod sampler;
 mod scenarios;
@@ -81,9 +82,12 @@ fn main() -> ExitCode {
     }
     // Loading a model takes a while: not for those that need none.
     let without_models =
-        |section: &String| ["server", "sampler", "timeline"].contains(&section.as_str());
+        |section: &String| ["server", "sampler", "governor", "timeline"].contains(&section.as_str());
     if arguments.is_empty() || !arguments.iter().all(without_models) {
         with_models(&mut report, &model, rounds, &arguments);
+    }
+    if wanted("governor") {
+        governor::measure(&mut report, &model);
     }
     if wanted("server") {
         server::measure(&mut report, &model, rounds);
