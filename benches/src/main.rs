@@ -81,8 +81,9 @@ fn main() -> ExitCode {
         sampler::measure(&mut report, rounds);
     }
     // Loading a model takes a while: not for those that need none.
-    let without_models =
-        |section: &String| ["server", "sampler", "governor", "timeline"].contains(&section.as_str());
+    let without_models = |section: &String| {
+        ["server", "sampler", "governor", "timeline"].contains(&section.as_str())
+    };
     if arguments.is_empty() || !arguments.iter().all(without_models) {
         with_models(&mut report, &model, rounds, &arguments);
     }
