@@ -8,4 +8,5 @@ mod durability;
 mod governor;
 mod inference;
 mod models;
+mod monitor;
 mod settings;
