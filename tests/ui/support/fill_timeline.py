@@ -46,7 +46,7 @@ def figures(at: int, step: int) -> list[float | None]:
     rough = 1 if step == 1 else 0.25
     h = heat(at)
     share = 0.25 + 0.5 * noise(at // 600, 1)
-    busy = noise(at // max(20, step), 2) < share
+    busy = noise(at // max(150, step), 2) < share + 0.2
     duty = 0.6 if hot(at) else 1.0
     speed = COOL * (1 - max(0.0, h - 0.55) * 0.75) + (noise(at, 3) - 0.5) * 3 * rough
     first = 180 + h * 700 + noise(at, 4) * 90
