@@ -1,10 +1,11 @@
 //! What the child process, the protocol and the scheduler cost: the starter model through the engine against a bare loop over
-//! llama-cpp-2 with the same file, threads, batch and prompt. And what the server costs, with an engine that computes nothing.
+//! llama-cpp-2 with the same file, threads, batch and prompt. And what the server costs, with an engine that computes nothing, and the
+//! time line.
 //!
 //! Both models are loaded at once and take turns, so that whatever else the machine does hits both. Prints a table on standard
 //! error and JSON on standard output. Speed is a ratio in one run and never a test.
-//! `hearth-benches [ROUNDS] [start|stream|together|prefix|join|cancel|reopen|embed|server|sampler|fuzz|soak ...]`; without a section all
-//! but `fuzz` and `soak`, which take ten minutes each; `fuzz` takes ROUNDS as its seed, `sampler` as its seconds.
+//! `hearth-benches [ROUNDS] [start|stream|together|prefix|join|cancel|reopen|embed|server|sampler|governor|timeline|fuzz|soak ...]`; without a
+//! section all but `fuzz` and `soak`, which take ten minutes each; `fuzz` takes ROUNDS as its seed, `sampler` as its seconds.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -17,10 +18,12 @@ mod bare;
 mod child;
 mod embed;
 mod fuzz;
+mod governor;
 mod report;
 mod sampler;
 mod scenarios;
 mod server;
+mod timeline;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -78,12 +81,19 @@ fn main() -> ExitCode {
         sampler::measure(&mut report, rounds);
     }
     // Loading a model takes a while: not for those that need none.
-    let without_models = |section: &String| section == "server" || section == "sampler";
+    let without_models =
+        |section: &String| ["server", "sampler", "governor", "timeline"].contains(&section.as_str());
     if arguments.is_empty() || !arguments.iter().all(without_models) {
         with_models(&mut report, &model, rounds, &arguments);
     }
+    if wanted("governor") {
+        governor::measure(&mut report, &model);
+    }
     if wanted("server") {
         server::measure(&mut report, &model, rounds);
+    }
+    if wanted("timeline") {
+        timeline::measure(&mut report, rounds, 30);
     }
     report.finish();
     ExitCode::SUCCESS

@@ -18,7 +18,7 @@ pub(crate) fn hearth() -> PathBuf {
     built
 }
 
-fn run(home: &Path, arguments: &[&str], input: Option<&str>) -> Output {
+pub(crate) fn run(home: &Path, arguments: &[&str], input: Option<&str>) -> Output {
     let mut command = Command::new(hearth());
     command
         .args(arguments)
@@ -42,7 +42,7 @@ fn run(home: &Path, arguments: &[&str], input: Option<&str>) -> Output {
     child.wait_with_output().unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -155,9 +155,9 @@ pub(crate) fn signal(child: &std::process::Child, signal: rustix::process::Signa
 }
 
 /// `hearth serve` on the fake engine, until it is told to end.
-struct Served {
-    child: std::process::Child,
-    home: tempfile::TempDir,
+pub(crate) struct Served {
+    pub(crate) child: std::process::Child,
+    pub(crate) home: tempfile::TempDir,
 }
 
 impl Served {
@@ -165,7 +165,7 @@ impl Served {
         Self::start_on(18100)
     }
 
-    fn start_on(port: u16) -> Self {
+    pub(crate) fn start_on(port: u16) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut child = Command::new(hearth())
             .args(["serve", "--json", "--port", &port.to_string()])
@@ -184,7 +184,7 @@ impl Served {
         Self { child, home }
     }
 
-    fn signal(&self, name: rustix::process::Signal) {
+    pub(crate) fn signal(&self, name: rustix::process::Signal) {
         signal(&self.child, name);
     }
 }

@@ -5,6 +5,8 @@ mod canaries;
 mod chats;
 mod command;
 mod durability;
+mod governor;
 mod inference;
 mod models;
+mod monitor;
 mod settings;

@@ -147,7 +147,16 @@ impl App {
     /// Begins to watch the machine and to hold the engines back when it must; the first call counts. Must be called inside a tokio
     /// runtime.
     pub fn open_monitor(self: &Arc<Self>, sensors: Sensors) -> Arc<Monitor> {
-        let open = || Monitor::start(self, monitor::readings(sensors, &self.paths));
+        let open = || {
+            let readings = monitor::readings(sensors, &self.paths);
+            Monitor::start(self, readings, monitor::timeline(&self.paths))
+        };
+        Arc::clone(self.monitor.get_or_init(open))
+    }
+
+    /// Like [`App::open_monitor`], for whoever only looks: nothing is kept, and the time line is left to a Hearth that runs.
+    pub fn watch(self: &Arc<Self>, sensors: Sensors) -> Arc<Monitor> {
+        let open = || Monitor::start(self, monitor::readings(sensors, &self.paths), None);
         Arc::clone(self.monitor.get_or_init(open))
     }
 
@@ -156,7 +165,7 @@ impl App {
         self: &Arc<Self>,
         readings: hearth_hardware::sampler::Readings,
     ) -> Arc<Monitor> {
-        let open = || Monitor::start(self, Some(readings));
+        let open = || Monitor::start(self, Some(readings), monitor::timeline(&self.paths));
         Arc::clone(self.monitor.get_or_init(open))
     }
 

@@ -4,15 +4,18 @@
 //! It must not judge (that is [`crate::throttle`]) and must not know SQL or sensors.
 
 mod alerts;
+mod awake;
 mod clock;
 mod cool;
 mod recent;
 mod task;
 mod work;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use hearth_hardware::replay;
 use hearth_hardware::sampler::{self, Readings};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -82,7 +85,7 @@ struct Shared {
     recent: Mutex<Recent>,
     seen: Mutex<Seen>,
     cool: CoolSpeeds,
-    /// `None` when it could not be opened; then there is what lies in memory.
+    /// `None` when it could not be opened or nothing is to be kept; then there is what lies in memory.
     timeline: Option<Arc<Timeline>>,
     threads: u32,
 }
@@ -109,34 +112,80 @@ impl Shared {
 pub struct Monitor {
     shared: Arc<Shared>,
     moments: watch::Receiver<Arc<Moment>>,
+    readings: Option<Readings>,
 }
 
-/// Readings of the sensors; `None` when no thread could be started for them.
+/// The time line that is kept; `None` when it cannot be opened, which is said in the log.
+pub(crate) fn timeline(paths: &Paths) -> Option<Arc<Timeline>> {
+    Timeline::open(paths)
+        .inspect_err(|error| tracing::error!(%error, "there is no time line"))
+        .ok()
+}
+
+/// Reads a whole recording, to say what is wrong with it before it is played. Blocks on the disk.
+///
+/// # Errors
+/// When it cannot be read, or a line is not a reading.
+pub fn check_recording(file: &Path) -> Result<()> {
+    use hearth_hardware::replay::ReplayError;
+    let checked = hearth_hardware::replay::open(file);
+    checked.map(drop).map_err(|error| {
+        let code = match &error {
+            ReplayError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                Code::NotFound
+            }
+            _ => Code::InvalidInput,
+        };
+        Error::new(code, format!("The recording cannot be played: {error}."))
+            .hint("Record one with `hearth monitor --json > FILE`.")
+    })
+}
+
+/// Readings of the sensors; `None` when there cannot be any, which is said in the log.
 pub(crate) fn readings(sensors: Sensors, paths: &Paths) -> Option<Readings> {
-    let _ = paths;
-    let source = move || task::source(&sensors);
-    sampler::start(source, sampler::EVERY)
+    let data = paths.data.clone();
+    let started = match sensors {
+        Sensors::Machine => sampler::start(
+            move || hearth_hardware::machine_source(&data),
+            sampler::EVERY,
+        ),
+        Sensors::Replay(file) => match replay::open(&file) {
+            // A recording keeps its own time.
+            Ok(recording) => sampler::start(move || Box::new(recording), Duration::ZERO),
+            Err(error) => {
+                tracing::error!(%error, "the recording cannot be played");
+                return None;
+            }
+        },
+    };
+    started
         .inspect_err(|error| tracing::error!(%error, "the sensors cannot be read"))
         .ok()
 }
 
 impl Monitor {
     /// Starts the task, which ends with the app.
-    pub(crate) fn start(app: &Arc<App>, readings: Option<Readings>) -> Arc<Self> {
+    pub(crate) fn start(
+        app: &Arc<App>,
+        readings: Option<Readings>,
+        timeline: Option<Arc<Timeline>>,
+    ) -> Arc<Self> {
         let shared = Arc::new(Shared {
             settings: Arc::clone(app.settings()),
             recent: Mutex::default(),
             seen: Mutex::default(),
             cool: CoolSpeeds::open(app.paths().cool_speeds()),
-            timeline: Timeline::open(app.paths())
-                .inspect_err(|error| tracing::error!(%error, "there is no time line"))
-                .ok(),
+            timeline,
             threads: app.inference().decode_threads(),
         });
         let (sender, moments) = watch::channel(Arc::default());
         shared.mark(clock::unix_ms(), Happening::Started);
-        task::start(app, readings, Arc::clone(&shared), sender);
-        Arc::new(Self { shared, moments })
+        task::start(app, readings.clone(), Arc::clone(&shared), sender);
+        Arc::new(Self {
+            shared,
+            moments,
+            readings,
+        })
     }
 
     /// The newest moment.
@@ -147,6 +196,14 @@ impl Monitor {
     /// Wakes on every moment, once a second.
     pub fn subscribe(&self) -> watch::Receiver<Arc<Moment>> {
         self.moments.clone()
+    }
+
+    /// Whether this moment was the last one of a recording; there is no reading after it.
+    pub fn is_last(&self, moment: &Moment) -> bool {
+        let at_ms = moment.reading.at_ms;
+        let ended = |readings: &Readings| readings.has_changed().is_err();
+        let last = self.readings.as_ref().filter(|readings| ended(readings));
+        last.is_some_and(|readings| readings.borrow().at_ms <= at_ms)
     }
 
     /// Puts a happening that others noticed on the time line.

@@ -18,7 +18,6 @@ use crate::throttle::{Decision, Reason};
 pub use self::clock::{clock_time, time_of};
 pub use self::export::csv;
 pub use self::keep::Timeline;
-pub use self::words::phrase;
 
 /// What the engines did in the second before a moment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,8 @@
 //! What can be typed.
 
-use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Language models on your own machine.
 #[derive(Debug, Clone, Parser)]
@@ -31,6 +33,37 @@ pub(crate) enum Command {
         /// Name of the model, as `hearth ps` prints it.
         model: Option<String>,
     },
+    /// Watch speed, heat, power and memory, second by second, until Ctrl+C (which ends it with exit code 0).
+    ///
+    /// Shows what the running Hearth sees; without one, what the sensors of this machine say. With --json, one object a line.
+    Monitor(Monitor),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Monitor {
+    /// Show one moment and end.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Play a recording instead of the sensors: lines as `hearth monitor --json` prints them.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["history", "explain"])]
+    pub(crate) replay: Option<PathBuf>,
+    /// Print what was recorded in this time instead, as CSV or with --json as one object.
+    #[arg(long, value_name = "SPAN", conflicts_with_all = ["once", "explain"])]
+    pub(crate) history: Option<Range>,
+    /// Say why it was as fast or slow as it was then, such as `14:32` or `2026-11-21T14:32`.
+    #[arg(long, value_name = "TIME", conflicts_with = "once")]
+    pub(crate) explain: Option<String>,
+}
+
+/// How far back a history goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Range {
+    #[value(name = "1h")]
+    Hour,
+    #[value(name = "24h")]
+    Day,
+    #[value(name = "30d")]
+    Month,
 }
 
 #[derive(Debug, Clone, Args)]

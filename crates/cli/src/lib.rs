@@ -6,6 +6,7 @@ mod client;
 mod doctor;
 mod exit;
 mod list;
+mod monitor;
 mod remote;
 mod run;
 mod serve;
@@ -46,6 +47,7 @@ fn start(arguments: Arguments) -> Result<ExitCode> {
             Command::Serve(serve) => serve::serve(&app, &env, &serve, arguments.json).await,
             Command::Doctor => doctor::run(&app, &env, arguments.json).await,
             Command::Ps => serve::list(&app, arguments.json).await,
+            Command::Monitor(monitor) => monitor::run(&app, &monitor, arguments.json).await,
             Command::Stop { model } => serve::stop(&app, model.as_deref()).await,
         };
         app.shut_down().await;

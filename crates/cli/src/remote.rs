@@ -174,10 +174,10 @@ fn broken(why: impl std::fmt::Display) -> Error {
 
 /// Bytes as they come, lines as they end.
 #[derive(Default)]
-struct Lines(Vec<u8>);
+pub(crate) struct Lines(Vec<u8>);
 
 impl Lines {
-    fn push(&mut self, data: &Bytes) -> Result<()> {
+    pub(crate) fn push(&mut self, data: &Bytes) -> Result<()> {
         self.0.extend_from_slice(data);
         if self.0.len() > MAX_LINE_BYTES {
             return Err(broken("a line is too long"));
@@ -185,7 +185,7 @@ impl Lines {
         Ok(())
     }
 
-    fn next(&mut self) -> Option<String> {
+    pub(crate) fn next(&mut self) -> Option<String> {
         let end = self.0.iter().position(|b| *b == b'\n')?;
         let line: Vec<u8> = self.0.drain(..=end).collect();
         Some(String::from_utf8_lossy(&line).trim().to_owned())

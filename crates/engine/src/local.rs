@@ -192,3 +192,31 @@ impl Engine for Local {
         let _ = self.work.send(Work::ShutDown);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::fake::Fake;
+    use crate::{Message, Role};
+
+    #[tokio::test]
+    async fn a_paced_engine_rests_for_as_long_as_its_steps_ask_for() {
+        let engine = Local::start(|| Ok(Fake::new(4096)));
+        engine.limit(Limits {
+            duty: 0.25,
+            ..Limits::default()
+        });
+        let slow = Message::new(Role::User, "!slow 40 abcdefg");
+        // Greedy, so that nothing is guessed ahead: each token is a step.
+        let mut request = Request::chat(vec![slow]);
+        request.sampling.temperature = 0.0;
+        let mut answer = engine.generate(request);
+        while !matches!(answer.events.recv().await, Some(Event::Text { .. })) {}
+        let began = Instant::now();
+        while answer.events.recv().await.is_some() {}
+        // Seven more steps of 40 ms, with 120 ms between them.
+        assert!(began.elapsed() >= Duration::from_millis(7 * 160 - 40));
+    }
+}

@@ -36,8 +36,6 @@ use self::stream::Stream;
 
 /// How often a state that is being read from disk is looked for while nothing else runs.
 const POLL: Duration = Duration::from_millis(2);
-/// The longest sleep between two looks at the mailbox while the engine paces itself.
-const NAP: Duration = Duration::from_millis(50);
 /// Largest state that is still written when the engine ends, in bytes: the process has about a second left.
 const LAST_SAVE_BYTES: u64 = 512 * 1024 * 1024;
 
@@ -151,8 +149,8 @@ pub(crate) struct Scheduler<'a> {
     slots: usize,
     /// Threads as the model was loaded, for when a limit ends.
     loaded_threads: u32,
-    /// Rest that is due after the last step, as [`Limits::duty`] asks.
-    rest: Duration,
+    /// Until when the engine rests after the last step, as [`Limits::duty`] asks.
+    rest_until: Instant,
     /// Batches computed so far.
     steps: u64,
     /// Whether the last step found nothing that it could compute.
@@ -180,7 +178,7 @@ impl<'a> Scheduler<'a> {
             limits: Limits::default(),
             slots: (slots as usize).clamp(1, most),
             loaded_threads: backend.info().threads,
-            rest: Duration::ZERO,
+            rest_until: Instant::now(),
             steps: 0,
             stuck: false,
             quiet_since: now,
@@ -212,10 +210,9 @@ impl<'a> Scheduler<'a> {
     }
 
     fn patience(&mut self) -> Patience {
-        if !self.rest.is_zero() {
-            let nap = self.rest.min(NAP);
-            self.rest -= nap;
-            return Patience::Until(nap);
+        let rest = self.rest_until.saturating_duration_since(Instant::now());
+        if !rest.is_zero() {
+            return Patience::Until(rest);
         }
         if self.streams.is_empty() && (self.queue.is_empty() || self.stuck) {
             return match &self.store {
@@ -396,7 +393,7 @@ impl<'a> Scheduler<'a> {
         if self.limits.duty.is_nan() {
             self.limits.duty = 1.0;
         }
-        self.rest = Duration::ZERO;
+        self.rest_until = Instant::now();
     }
 
     fn shut_down(&mut self) {

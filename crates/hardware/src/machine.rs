@@ -41,6 +41,8 @@ pub struct Graphics {
     pub cores: Option<u32>,
     /// How much memory it may use before the whole machine suffers (Metal's `recommendedMaxWorkingSetSize`), in bytes.
     pub working_set_bytes: Option<u64>,
+    /// What somebody with rights set as the limit (`iogpu.wired_limit_mb`), in bytes; the working set follows it.
+    pub wired_limit_bytes: Option<u64>,
 }
 
 /// Reads what this machine is. Takes a few milliseconds; nothing in it fails.

@@ -78,8 +78,8 @@ mod tests {
             ..Machine::default()
         };
         let graphics = |working_set_bytes| Graphics {
-            cores: None,
             working_set_bytes,
+            ..Graphics::default()
         };
         let budget = |memory, working_set| {
             Plan::of(&machine(memory), &graphics(working_set)).map(|plan| plan.budget)

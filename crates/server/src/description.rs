@@ -10,7 +10,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{ObjectBuilder, OpenApi as Document, Required, SecurityRequirement, Type};
 use utoipa::{OpenApi, ToSchema};
 
-use crate::{anthropic, insight, lm_studio, loaded, ollama, openai};
+use crate::{anthropic, insight, lm_studio, loaded, moments, ollama, openai};
 
 /// One of the events of a stream. What is in `data` depends on the dialect.
 #[derive(ToSchema)]
@@ -40,6 +40,7 @@ pub(crate) fn description() -> Document {
         lm_studio::Description::openapi(),
         anthropic::Description::openapi(),
         loaded::Description::openapi(),
+        moments::Description::openapi(),
     ] {
         all.merge(part);
     }

@@ -16,6 +16,7 @@ mod listen;
 mod lm_studio;
 mod loaded;
 mod metrics;
+mod moments;
 mod ollama;
 mod openai;
 mod picture;
@@ -51,6 +52,7 @@ pub fn router(app: Arc<App>, port: u16) -> Router {
 fn router_behind(app: Arc<App>, gate: gate::Gate, limits: Limits) -> Router {
     routes::routes(ServerState::with(Arc::clone(&app), limits))
         .merge(loaded::routes(Arc::clone(&app)))
+        .merge(moments::routes(Arc::clone(&app)))
         .layer(RequestBodyTimeoutLayer::new(limits.body_piece))
         .layer(middleware::from_fn_with_state(gate, gate::check))
         .layer(middleware::from_fn_with_state(app, traffic::log))

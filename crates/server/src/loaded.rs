@@ -58,9 +58,9 @@ struct Model {
 /// The app's own error shape: these routes belong to no dialect.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = hearth::ErrorBody)]
-struct ErrorBody {
+pub(crate) struct ErrorBody {
     #[schema(value_type = ErrorDetails)]
-    error: Error,
+    pub(crate) error: Error,
 }
 
 /// What is wrong, as the app writes it; the gate adds `type` and `param`. Only described here.

@@ -8,7 +8,7 @@ use rusqlite_migration::{M, Migrations};
 /// Newest schema version this build can read and write; equals the number of steps.
 pub const LATEST: u32 = STEPS.len() as u32;
 
-const STEPS: &[M<'static>] = &[M::up(V1), M::up(V2)];
+const STEPS: &[M<'static>] = &[M::up(V1), M::up(V2), M::up(V3)];
 
 /// All steps, oldest first.
 pub(crate) fn migrations() -> Migrations<'static> {
@@ -62,6 +62,9 @@ CREATE INDEX messages_streaming ON messages (seq) WHERE status = 'streaming';
 /// How many of the oldest messages the model did not see when it answered, because its context window was full.
 const V2: &str = "ALTER TABLE messages ADD COLUMN cut_messages INTEGER;";
 
+/// What held an answer back while it was written, as JSON.
+const V3: &str = "ALTER TABLE messages ADD COLUMN slowed TEXT;";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +72,6 @@ mod tests {
     #[test]
     fn steps_apply_to_an_empty_database() {
         migrations().validate().unwrap();
-        assert_eq!(LATEST, 2);
+        assert_eq!(LATEST, 3);
     }
 }

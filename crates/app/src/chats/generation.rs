@@ -13,6 +13,7 @@ use super::types::{self, Message};
 use crate::error::{Code, Error, Result};
 use crate::inference::{EngineState, Started};
 use crate::settings::Settings;
+use crate::throttle::{Level, Reason, Slowed};
 
 /// How often streamed text is written to disk. Half of the second that is promised.
 const FLUSH_TO_DISK: Duration = Duration::from_millis(500);
@@ -34,6 +35,7 @@ struct Facts {
     model: Option<String>,
     notice: Option<String>,
     cut_messages: u32,
+    slowed: Option<(Level, Slowed)>,
 }
 
 /// Runs until the answer has its final state on disk (or the program ends).
@@ -139,8 +141,34 @@ impl Writer<'_> {
                     stopping.get_or_insert_with(Instant::now);
                 }
                 () = sleep(deadline), if stopping.is_some() => return Ok(End::Stopped),
-                _ = flush.tick() => self.store_text().await,
+                _ = flush.tick() => {
+                    self.look_at_limits(&model);
+                    self.store_text().await;
+                }
             }
+        }
+    }
+
+    /// Remembers what holds the answer back most of all that has held it back so far.
+    fn look_at_limits(&mut self, model: &str) {
+        let held = self.chats.inference.held();
+        let level = held.decision.level;
+        let cool = held.cool.as_ref().filter(|(of, _)| of == model);
+        let cool = cool.map(|(_, speed)| *speed);
+        if let Some((_, slowed)) = &mut self.facts.slowed {
+            slowed.cool_tokens_per_second = cool.or(slowed.cool_tokens_per_second);
+        }
+        let worst = self.facts.slowed.as_ref().map_or(Level::Eased, |(l, _)| *l);
+        // Short memory alone does not slow an answer.
+        let paces = |reason: &&Reason| !matches!(reason, Reason::Memory { .. });
+        let reason = held.decision.reasons.iter().find(paces);
+        let is_paced = held.decision.limits.duty < 1.0;
+        if let Some(reason) = reason.filter(|_| is_paced && level > worst) {
+            let slowed = Slowed {
+                reason: reason.clone(),
+                cool_tokens_per_second: cool,
+            };
+            self.facts.slowed = Some((level, slowed));
         }
     }
 
@@ -245,6 +273,8 @@ impl Writer<'_> {
         finish.text = Some(text);
         finish.model.clone_from(&self.facts.model);
         finish.notice.clone_from(&self.facts.notice);
+        let slowed = self.facts.slowed.as_ref();
+        finish.slowed = slowed.and_then(|(_, slowed)| serde_json::to_string(slowed).ok());
         finish.cut_messages = (self.facts.cut_messages > 0).then_some(self.facts.cut_messages);
         finish
     }

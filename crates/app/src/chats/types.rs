@@ -227,6 +227,9 @@ fn stats(row: &MessageRow) -> Option<AnswerStats> {
             RowFinish::Length => FinishReason::Length,
             RowFinish::Cancelled => FinishReason::Cancelled,
         }),
-        slowed: None,
+        slowed: row.slowed.as_deref().and_then(|json| {
+            // One that a newer version wrote may have reasons that this one does not know.
+            serde_json::from_str(json).ok()
+        }),
     })
 }

@@ -106,7 +106,14 @@ fn budget(machine: &Machine, graphics: &Graphics) -> Finding {
         gigabytes(plan.kv_cache)
     );
     match graphics.working_set_bytes {
-        Some(_) => finding(State::Ok, format!("Metal: {for_models}.")),
+        Some(_) => {
+            let set = graphics
+                .wired_limit_bytes
+                .map_or_else(String::new, |limit| {
+                    format!(" The limit of {} was set by hand.", gigabytes(limit))
+                });
+            finding(State::Ok, format!("Metal: {for_models}.{set}"))
+        }
         None if cfg!(target_os = "macos") => finding(
             State::Fail,
             format!("Metal does not answer; {for_models}, on the processor."),
@@ -314,6 +321,31 @@ mod tests {
     }
 
     #[test]
+    fn the_memory_for_models_and_a_limit_set_by_hand_are_said() {
+        let machine = Machine {
+            memory_bytes: Some(128 * GIB),
+            ..Machine::default()
+        };
+        let graphics = Graphics {
+            working_set_bytes: Some(112 * GIB),
+            wired_limit_bytes: Some(112 * GIB),
+            ..Graphics::default()
+        };
+        let finding = budget(&machine, &graphics);
+        assert_eq!(
+            (finding.state, finding.found.as_str()),
+            (
+                State::Ok,
+                "Metal: models may use 112.0 GiB: 70.0 GiB for weights, 17.5 GiB for context. The limit of 112.0 GiB was set by hand."
+            )
+        );
+        assert_eq!(
+            budget(&Machine::default(), &Graphics::default()).state,
+            State::Unknown
+        );
+    }
+
+    #[test]
     fn a_mac_is_described_in_a_line() {
         let level = |cores, name: &str| hearth_hardware::machine::CoreLevel {
             name: name.into(),
@@ -326,7 +358,7 @@ mod tests {
         };
         let graphics = Graphics {
             cores: Some(40),
-            working_set_bytes: None,
+            ..Graphics::default()
         };
         assert_eq!(
             chip(&machine, &graphics).found,

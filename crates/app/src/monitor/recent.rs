@@ -35,9 +35,10 @@ impl Recent {
 
     /// A stretch with at most as many points as asked for; what falls into one point is averaged.
     pub(super) fn history(&self, span: Span) -> History {
-        let length = (span.to_ms - span.from_ms).max(1);
+        let length = (i128::from(span.to_ms) - i128::from(span.from_ms)).max(1);
+        let length = i64::try_from(length).unwrap_or(i64::MAX);
         let points = i64::from(span.points.clamp(1, 10_000));
-        let step_ms = ((length + points - 1) / points).max(1000);
+        let step_ms = (length / points + i64::from(length % points > 0)).max(1000);
         let inside = |at: i64| (span.from_ms..span.to_ms).contains(&at);
         let mut history = History {
             from_ms: span.from_ms,
@@ -47,9 +48,14 @@ impl Recent {
         };
         let marks = self.marks.iter().filter(|mark| inside(mark.at_ms));
         history.marks = marks.cloned().collect();
+        // In the next larger numbers, because any span may be asked for.
+        let point = |moment: &Moment| {
+            let into = i128::from(moment.reading.at_ms) - i128::from(span.from_ms);
+            into.div_euclid(i128::from(step_ms))
+        };
         let begin = |moment: &Moment| {
-            let at = moment.reading.at_ms - span.from_ms;
-            span.from_ms + at.div_euclid(step_ms) * step_ms
+            let at = i128::from(span.from_ms) + point(moment) * i128::from(step_ms);
+            i64::try_from(at).unwrap_or(span.from_ms)
         };
         let within: Vec<&Moment> = self
             .moments
@@ -57,7 +63,7 @@ impl Recent {
             .map(AsRef::as_ref)
             .filter(|moment| inside(moment.reading.at_ms))
             .collect();
-        for together in within.chunk_by(|a, b| begin(a) == begin(b)) {
+        for together in within.chunk_by(|a, b| point(a) == point(b)) {
             let Some(first) = together.first() else {
                 continue;
             };
@@ -161,6 +167,14 @@ mod tests {
         assert_eq!(coarse.marks.len(), 1);
         assert!(recent.history(span(31, 60, 10)).marks.is_empty());
         assert!(recent.history(span(200, 100, 10)).at_ms.is_empty());
+        for from_ms in [i64::MIN, 0] {
+            let ever = recent.history(Span {
+                from_ms,
+                to_ms: i64::MAX,
+                points: 1,
+            });
+            assert_eq!(ever.at_ms.len(), 1);
+        }
     }
 
     #[test]

@@ -4,14 +4,17 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use hearth_hardware::sampler::{Readings, Source};
+use hearth_hardware::awake;
+use hearth_hardware::clock::SleepWatch;
+use hearth_hardware::sampler::Readings;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::alerts::{Alerts, Totals};
-use super::clock::{SleepClock, minute_of_day, unix_ms};
+use super::awake::KeepAwake;
+use super::clock::{minute_of_day, unix_ms};
 use super::work::{Meter, Second};
-use super::{Seen, Sensors, Shared};
+use super::{Seen, Shared};
 use crate::App;
 use crate::events::AppEvent;
 use crate::hardware::Reading;
@@ -42,7 +45,8 @@ struct Task {
     decision: Decision,
     told: Decision,
     alerts: Alerts,
-    sleep: SleepClock,
+    awake: KeepAwake,
+    sleep: SleepWatch,
     settled_s: f32,
     loaded: BTreeSet<String>,
     clients: HashSet<String>,
@@ -69,7 +73,8 @@ pub(super) fn start(
         decision: Decision::default(),
         told: Decision::default(),
         alerts: Alerts::default(),
-        sleep: SleepClock::start(),
+        awake: KeepAwake::start(|| awake::hold("Hearth is writing an answer")),
+        sleep: SleepWatch::start(),
         settled_s: 0.0,
         loaded: BTreeSet::new(),
         clients: HashSet::new(),
@@ -116,6 +121,8 @@ impl Task {
         self.learn(reading, &second, seconds);
         self.decide(reading, &second, &settings, seconds);
         self.hold(app, reading, &second);
+        self.awake
+            .want(settings.keep_awake && second.work.running > 0);
         let alerts = self
             .alerts
             .second(reading, &second, totals, &settings, seconds);
@@ -237,10 +244,11 @@ impl Task {
     /// What happened besides: sleep, models that came and went, programs that ask for the first time.
     fn notice(&mut self, app: &App) {
         let now = unix_ms();
-        if let Some((at, slept)) = self.sleep.slept() {
+        if let Some(slept) = self.sleep.slept() {
             let asleep_s = u32::try_from(slept.as_secs()).unwrap_or(u32::MAX);
             tracing::info!(asleep_s, "the machine slept");
-            self.shared.mark(at, Happening::Slept);
+            let since = now - slept.as_millis() as i64;
+            self.shared.mark(since, Happening::Slept);
             self.shared.mark(now, Happening::Woke { asleep_s });
         }
         let models = app.inference().loaded().into_iter();
@@ -307,20 +315,4 @@ fn totals<'a>(counts: impl Iterator<Item = &'a crate::inference::Counts>) -> Tot
         follow_up_tokens: sum.follow_up_tokens + model.follow_up_tokens,
         follow_up_cached: sum.follow_up_cached + model.follow_up_cached,
     })
-}
-
-/// The readings of this machine, or of a recording.
-pub(super) fn source(sensors: &Sensors) -> Box<dyn Source> {
-    let _ = sensors;
-    Box::new(Nothing)
-}
-
-struct Nothing;
-impl Source for Nothing {
-    fn read(&mut self) -> Option<Reading> {
-        Some(Reading {
-            at_ms: unix_ms(),
-            ..Reading::default()
-        })
-    }
 }

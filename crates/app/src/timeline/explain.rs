@@ -14,7 +14,6 @@ use super::point::{
     TOKENS_PER_SECOND, WAITING,
 };
 use super::query::{LAST_MS, marks};
-use super::words::phrase;
 use super::{Explanation, Happening, Mark};
 use crate::error::Result;
 use crate::throttle::{Decision, Level as Held, Reason};
@@ -213,7 +212,7 @@ fn speed(point: &Point, level: Held, reasons: &[Reason]) -> String {
 
 /// Adds the reasons, when something was held back.
 fn held(said: &mut String, level: Held, reasons: &[Reason], how: &str) -> bool {
-    let phrases: Vec<String> = reasons.iter().map(phrase).collect();
+    let phrases: Vec<String> = reasons.iter().map(Reason::phrase).collect();
     let is_held = level > Held::Free && !phrases.is_empty();
     if is_held {
         let _ = write!(said, "{how} {}", phrases.join(" and "));

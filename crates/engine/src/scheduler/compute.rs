@@ -1,6 +1,6 @@
 //! One step: the batch or the picture of a plan is computed, tokens are sampled, and what went wrong ends the streams it hurt.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Scheduler;
 use super::plan::{self, Plan};
@@ -14,7 +14,6 @@ const LEAST_DUTY: f32 = 0.05;
 impl Scheduler<'_> {
     pub(super) fn compute(&mut self, plan: Plan) {
         let image = plan.image;
-        self.rest = Duration::ZERO;
         if !plan.batch.is_empty() {
             self.compute_batch(&plan);
         }
@@ -107,11 +106,12 @@ impl Scheduler<'_> {
         self.rest_after(took);
     }
 
-    /// Adds the rest that is due after a step.
+    /// Adds the rest that is due after work.
     fn rest_after(&mut self, took: Duration) {
         let duty = self.limits.duty.clamp(LEAST_DUTY, 1.0);
         if duty < 1.0 {
-            self.rest += took.mul_f32(1.0 / duty - 1.0);
+            let rest = took.mul_f32(1.0 / duty - 1.0);
+            self.rest_until = self.rest_until.max(Instant::now()) + rest;
         }
     }
 

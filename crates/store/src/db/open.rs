@@ -178,7 +178,7 @@ fn copy_into(connection: &Connection, path: &Path, backup: &Path) -> Result<()> 
 fn verify_schema(path: &Path, connection: &Connection) -> Result<()> {
     for sql in [
         "SELECT updated_seq, deleted_at_ms FROM chats LIMIT 1",
-        "SELECT seq, notice, cut_messages FROM messages LIMIT 1",
+        "SELECT seq, notice, cut_messages, slowed FROM messages LIMIT 1",
     ] {
         connection
             .prepare(sql)

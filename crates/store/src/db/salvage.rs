@@ -56,7 +56,7 @@ pub(super) const CHAT_COLUMNS: [&str; 10] = [
     "updated_seq",
     "deleted_at_ms",
 ];
-pub(super) const MESSAGE_COLUMNS: [&str; 20] = [
+pub(super) const MESSAGE_COLUMNS: [&str; 21] = [
     "seq",
     "id",
     "chat_id",
@@ -77,6 +77,7 @@ pub(super) const MESSAGE_COLUMNS: [&str; 20] = [
     "error_hint",
     "notice",
     "cut_messages",
+    "slowed",
 ];
 /// How many of [`MESSAGE_COLUMNS`] the oldest schema has. Rows written then stay that short; later columns are null in them.
 pub(super) const FIRST_MESSAGE_COLUMNS: usize = 19;

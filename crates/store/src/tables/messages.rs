@@ -235,7 +235,8 @@ fn update_finished(
            error_message = COALESCE(:error_message, error_message),
            error_hint = COALESCE(:error_hint, error_hint),
            notice = COALESCE(:notice, notice),
-           cut_messages = COALESCE(:cut_messages, cut_messages)
+           cut_messages = COALESCE(:cut_messages, cut_messages),
+           slowed = COALESCE(:slowed, slowed)
          WHERE id = :id",
     )?
     .execute(named_params! {
@@ -244,6 +245,6 @@ fn update_finished(
         ":ttft_ms": finish.ttft_ms, ":tokens_per_second": finish.tokens_per_second,
         ":finish_reason": finish.finish_reason, ":error_code": finish.error_code,
         ":error_message": finish.error_message, ":error_hint": finish.error_hint, ":notice": finish.notice,
-        ":cut_messages": finish.cut_messages,
+        ":cut_messages": finish.cut_messages, ":slowed": finish.slowed,
     })
 }

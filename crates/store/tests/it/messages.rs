@@ -115,6 +115,7 @@ fn streamed_text_is_appended_and_finished() {
         finish_reason: Some(FinishReason::Length),
         notice: Some("Note".into()),
         cut_messages: Some(4),
+        slowed: Some("{}".into()),
         ..AnswerFinish::new(Status::Complete)
     };
     let done = db.messages().finish(&answer.id, &finish).unwrap();
@@ -135,6 +136,7 @@ fn streamed_text_is_appended_and_finished() {
         (Some(FinishReason::Length), Some("Note"))
     );
     assert_eq!(done.cut_messages, Some(4));
+    assert_eq!(done.slowed.as_deref(), Some("{}"));
     assert_eq!(done.model.as_deref(), Some("starter"));
     // A late piece of a finished answer must not be added.
     assert!(matches!(

@@ -106,6 +106,8 @@ fn every_old_schema_is_brought_up_to_date() {
             ["Frage", "Antwort"]
         );
         assert_eq!(branch[1].cut_messages, (version >= 2).then_some(4));
+        let slowed = branch[1].slowed.as_deref();
+        assert_eq!(slowed, (version >= 3).then_some("{}"));
         turn(&db, &chats[0], Some(&branch[1].id), "more");
         assert_eq!(db.quick_check().unwrap(), None);
     }

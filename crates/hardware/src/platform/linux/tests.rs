@@ -156,8 +156,8 @@ fn a_laptop_on_battery_tells_everything() {
     assert_eq!((reading.fans[0].rpm, reading.fans.len()), (3214, 1));
     let cpu_watts = reading.cpu_watts.unwrap();
     assert!(
-        (3.0..31.0).contains(&cpu_watts),
-        "3 J in 0.1 s or a little more: {cpu_watts} W"
+        (0.3..31.0).contains(&cpu_watts),
+        "3 J in 0.1 s, or longer on a busy machine: {cpu_watts} W"
     );
     assert_eq!(reading.gpu_watts, Some(0.0));
     assert_memory_and_battery(&reading);
@@ -445,7 +445,7 @@ fn a_sensor_that_hangs_costs_its_own_values_for_as_long_as_it_hangs() {
         r.memory.is_none() && r.failed == ["memory"]
     });
     // Up to a second until it is asked again, and one until it is missed.
-    assert!(took < Duration::from_millis(2500), "{took:?}");
+    assert!(took < Duration::from_secs(3), "{took:?}");
     assert_eq!(readings.borrow().cpu_celsius, Some(96.0));
     fs::OpenOptions::new()
         .write(true)

@@ -1,5 +1,7 @@
 //! Clusters, graphics, watts, temperatures and fans, through macmon: it knows the private counters of each chip.
 
+use std::time::{Duration, Instant};
+
 use macmon::{Metrics, Sampler};
 
 use super::facts;
@@ -9,29 +11,31 @@ use crate::sampler::Probe;
 
 /// How long macmon measures at least, in milliseconds. Less than the second between two readings, so that only the first one waits.
 const MEASURE_MS: u32 = 500;
+/// To open them costs more than to read them, so a chip that macmon cannot read is not tried every second.
+const OPEN_AGAIN: Duration = Duration::from_secs(30);
 
 /// Opens the counters here, on the thread that reads them: the sampler cannot be sent to another one.
 pub(super) fn open() -> Probe {
     let mut sampler: Option<Sampler> = None;
+    let mut open_at = Instant::now();
     let virtual_machine = facts::virtual_machine().unwrap_or(false);
     Box::new(move || {
-        if sampler.is_none() {
-            match Sampler::new() {
-                Ok(opened) => sampler = Some(opened),
-                Err(error) => tracing::debug!(%error, "the chip's sensors cannot be opened"),
-            }
+        if sampler.is_none() && Instant::now() >= open_at {
+            open_at = Instant::now() + OPEN_AGAIN;
+            sampler = Sampler::new()
+                .inspect_err(|error| tracing::debug!(%error, "the chip's sensors cannot be opened"))
+                .ok();
         }
-        let measured = sampler.as_mut().map(|s| s.get_metrics(MEASURE_MS));
-        match measured {
-            Some(Ok(metrics)) => plain(metrics).reading(virtual_machine),
-            // A Mac whose counters this version cannot read; the next reading tries again.
-            Some(Err(_)) | None => {
-                sampler = None;
-                Reading {
-                    failed: vec!["chip".into()],
-                    ..Reading::default()
-                }
-            }
+        let metrics = sampler
+            .as_mut()
+            .and_then(|s| s.get_metrics(MEASURE_MS).ok());
+        if let Some(metrics) = metrics {
+            return plain(metrics).reading(virtual_machine);
+        }
+        sampler = None;
+        Reading {
+            failed: vec!["chip".into()],
+            ..Reading::default()
         }
     })
 }

@@ -36,5 +36,9 @@ pub(crate) fn graphics() -> Graphics {
         working_set_bytes: device
             .map(|device| device.recommendedMaxWorkingSetSize())
             .filter(|bytes| *bytes > 0),
+        // 0 is the system's own limit.
+        wired_limit_bytes: wide_number("iogpu.wired_limit_mb")
+            .filter(|megabytes| *megabytes > 0)
+            .and_then(|megabytes| megabytes.checked_mul(1 << 20)),
     }
 }

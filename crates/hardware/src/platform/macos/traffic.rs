@@ -37,7 +37,7 @@ fn io() -> DiskRefreshKind {
 /// The volumes of an APFS container share one disk and each tells the whole of it, so the busiest stands for it.
 fn flowed_to_disks(disks: &mut Disks) -> Option<u64> {
     disks.refresh_specifics(true, io());
-    let bytes = disks.list().iter().map(|disk| {
+    let bytes = disks.iter().map(|disk| {
         let usage = disk.usage();
         usage
             .total_read_bytes
@@ -48,9 +48,10 @@ fn flowed_to_disks(disks: &mut Disks) -> Option<u64> {
 
 fn flowed_to_networks(networks: &mut Networks) -> Option<u64> {
     networks.refresh(true);
-    let real = networks
-        .iter()
-        .filter(|(name, _)| !VIRTUAL.iter().any(|v| name.starts_with(v)));
+    let real = networks.iter().filter(|(name, _)| {
+        let name = name.to_string_lossy();
+        !VIRTUAL.iter().any(|v| name.starts_with(v))
+    });
     let bytes = real.map(|(_, data)| {
         data.total_received()
             .saturating_add(data.total_transmitted())

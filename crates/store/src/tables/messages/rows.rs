@@ -9,7 +9,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 /// Columns in the order [`MessageRow::read`] takes them.
 pub(super) const COLUMNS: &str = "id, chat_id, parent_id, role, text, status, seq, created_at_ms, model, prompt_tokens, \
      cached_tokens, tokens, ttft_ms, tokens_per_second, finish_reason, error_code, error_message, error_hint, notice, \
-     cut_messages";
+     cut_messages, slowed";
 
 /// [`COLUMNS`], each with the name of its table in front.
 pub(super) fn qualified(table: &str) -> String {
@@ -136,6 +136,8 @@ pub struct MessageRow {
     pub notice: Option<String>,
     /// How many of the oldest messages of its branch the model did not see; `None` when it saw all.
     pub cut_messages: Option<u32>,
+    /// What held the answer back while it was written, as JSON; `None` when nothing did.
+    pub slowed: Option<String>,
 }
 
 impl MessageRow {
@@ -161,6 +163,7 @@ impl MessageRow {
             error_hint: read_optional_text(row, 17)?,
             notice: read_optional_text(row, 18)?,
             cut_messages: row.get(19)?,
+            slowed: read_optional_text(row, 20)?,
         })
     }
 }
@@ -233,6 +236,8 @@ pub struct AnswerFinish {
     pub notice: Option<String>,
     /// See [`MessageRow::cut_messages`].
     pub cut_messages: Option<u32>,
+    /// See [`MessageRow::slowed`].
+    pub slowed: Option<String>,
 }
 
 impl AnswerFinish {
@@ -253,6 +258,7 @@ impl AnswerFinish {
             error_hint: None,
             notice: None,
             cut_messages: None,
+            slowed: None,
         }
     }
 }
