@@ -4,6 +4,8 @@
 It is half past three in the afternoon at the end, whatever the clock says, so that pictures show the heat. The order of the figures is that of FIGURES in crates/app/src/timeline/point.rs.
 """
 
+from __future__ import annotations
+
 import json
 import math
 import sqlite3
