@@ -113,7 +113,7 @@ fn what_cannot_be_played_or_asked_is_said() {
 
 #[test]
 fn a_running_hearth_is_watched_and_its_time_line_stays() {
-    let mut served = Served::start_on(18160);
+    let mut served = Served::start_on(18180);
     let home = served.home.path().to_owned();
     let mut child = Command::new(hearth())
         .args(["monitor", "--json"])
@@ -141,7 +141,7 @@ fn a_running_hearth_is_watched_and_its_time_line_stays() {
         Some(0),
         "a view that is left did not fail"
     );
-    assert!(text(&output.stderr).contains("on port 18160"), "{output:?}");
+    assert!(text(&output.stderr).contains("on port 18180"), "{output:?}");
 
     served.signal(Signal::INT);
     assert_eq!(served.child.wait().unwrap().code(), Some(0));

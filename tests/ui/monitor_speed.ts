@@ -46,6 +46,14 @@ async function ticks(hearth: Hearth, count: number): Promise<number[]> {
   return hearth.browser.execute(() => (window as unknown as { spans: [number, number][] }).spans.slice(0, -1).map(([begin, end]) => end - begin))
 }
 
+/** What of an opening is the shell's answer: reading, putting together and handing over, without drawing. */
+async function asked(hearth: Hearth): Promise<number> {
+  const begin = await hearth.browser.execute(() => performance.now())
+  const toMs = Date.now()
+  await hearth.invoke("get_history", { span: { fromMs: toMs - 30 * 24 * 3_600_000, toMs, points: 1500 } })
+  return (await hearth.browser.execute(() => performance.now())) - begin
+}
+
 export async function main(): Promise<void> {
   const home = newHome()
   const first = await Hearth.open({ home })
@@ -67,6 +75,9 @@ export async function main(): Promise<void> {
       opened.push(ms)
     }
     console.log(`opening on 30 days, ${points} points: ${text(opened)} (target ${TARGETS.open} ms)`)
+    const answers: number[] = []
+    for (let time = 0; time < OPENINGS; time += 1) answers.push(await asked(hearth))
+    console.log(`  of it the shell's answer: ${text(answers)}`)
     await hearth.at("range-hour").click()
     console.log(`tick of four plots, an hour: ${text(await ticks(hearth, TICKS))} (target ${TARGETS.tick} ms)`)
   } finally {

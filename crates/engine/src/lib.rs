@@ -94,8 +94,10 @@ pub struct Generation {
 pub struct Events {
     receiver: mpsc::UnboundedReceiver<Event>,
     /// Sees every event on its way out.
-    watcher: Option<Box<dyn FnMut(&Event) + Send + Sync>>,
+    watcher: Option<Watcher>,
 }
+
+type Watcher = Box<dyn FnMut(&Event) + Send + Sync>;
 
 impl Events {
     /// The next event; `None` after the last one.

@@ -1,4 +1,4 @@
-//! The time line's own database file: points at three levels of detail with marks beside them.
+//! The time line's own database file: points at four levels of detail with marks beside them.
 //!
 //! Apart from the chats, so that damage to figures never touches what cannot be measured again. It must not know what a point's bytes
 //! or a mark's text mean: who writes them also says how two points become one.
@@ -26,11 +26,13 @@ pub enum Level {
     TenSeconds,
     /// One minute, kept for 30 days.
     Minute,
+    /// Half an hour, kept as long, so that a view of 30 days need not read every minute of them.
+    HalfHour,
 }
 
 impl Level {
     /// The finest first.
-    pub const ALL: [Self; 3] = [Self::Second, Self::TenSeconds, Self::Minute];
+    pub const ALL: [Self; 4] = [Self::Second, Self::TenSeconds, Self::Minute, Self::HalfHour];
 
     /// Milliseconds that a point stands for.
     pub fn step_ms(self) -> i64 {
@@ -38,6 +40,7 @@ impl Level {
             Self::Second => 1_000,
             Self::TenSeconds => 10_000,
             Self::Minute => 60_000,
+            Self::HalfHour => 1_800_000,
         }
     }
 
@@ -46,7 +49,7 @@ impl Level {
         match self {
             Self::Second => 3_600_000,
             Self::TenSeconds => 24 * 3_600_000,
-            Self::Minute => 30 * 24 * 3_600_000,
+            Self::Minute | Self::HalfHour => 30 * 24 * 3_600_000,
         }
     }
 
@@ -55,6 +58,7 @@ impl Level {
             Self::Second => "seconds",
             Self::TenSeconds => "tens",
             Self::Minute => "minutes",
+            Self::HalfHour => "half_hours",
         }
     }
 }

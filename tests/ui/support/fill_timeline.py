@@ -4,6 +4,8 @@
 It is half past three in the afternoon at the end, whatever the clock says, so that pictures show the heat. The order of the figures is that of FIGURES in crates/app/src/timeline/point.rs.
 """
 
+from __future__ import annotations
+
 import json
 import math
 import sqlite3
@@ -46,7 +48,7 @@ def figures(at: int, step: int) -> list[float | None]:
     rough = 1 if step == 1 else 0.25
     h = heat(at)
     share = 0.25 + 0.5 * noise(at // 600, 1)
-    busy = noise(at // max(20, step), 2) < share
+    busy = noise(at // max(150, step), 2) < share + 0.2
     duty = 0.6 if hot(at) else 1.0
     speed = COOL * (1 - max(0.0, h - 0.55) * 0.75) + (noise(at, 3) - 0.5) * 3 * rough
     first = 180 + h * 700 + noise(at, 4) * 90

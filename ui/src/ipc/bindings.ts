@@ -596,9 +596,9 @@ export type Series = {
 	gpuUsage: (number | null)[],
 	memoryUsedBytes: (number | null)[],
 	swapUsedBytes: (number | null)[],
-	/**  0 nominal to 3 critical; between them where moments were taken together. */
+	/**  0 nominal to 3 critical; the worst where moments were taken together. */
 	thermal: (number | null)[],
-	/**  0 normal to 2 critical. */
+	/**  0 normal to 2 critical; the worst where moments were taken together. */
 	pressure: (number | null)[],
 	batteryPercent: (number | null)[],
 	/**  Share of the time in which engines could compute, 0.05 to 1. */

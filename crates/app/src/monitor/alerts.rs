@@ -290,12 +290,12 @@ mod tests {
 
     #[test]
     fn heat_is_told_when_it_begins_and_when_it_gets_worse() {
+        use ThermalState::{Critical, Fair, Nominal, Serious};
         let mut bench = Bench::new();
         let mut at = |state, seconds| -> Vec<Alert> {
             bench.reading.thermal = Some(state);
             (0..seconds).flat_map(|_| bench.second()).collect()
         };
-        use ThermalState::{Critical, Fair, Nominal, Serious};
         assert!(at(Fair, 5).is_empty());
         assert_eq!(at(Serious, 5), [Alert::Heat { state: Serious }]);
         assert!(at(Fair, 60).is_empty() && at(Serious, 5).is_empty());

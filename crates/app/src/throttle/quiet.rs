@@ -127,14 +127,17 @@ mod tests {
             duty: 1.0,
             seconds: 1.0,
         };
-        assert_eq!(pace.for_watts(Some(5.0), 20.0, idle), 0.5);
+        pace.for_watts(Some(5.0), 20.0, idle);
+        assert_eq!(pace, Pace(0.5));
         let hot = Last {
             running: true,
             duty: 0.25,
             seconds: 1.0,
         };
-        assert_eq!(pace.for_watts(Some(5.0), 20.0, hot), 0.5);
-        assert_eq!(pace.for_watts(None, 20.0, hot), BLIND_DUTY);
+        pace.for_watts(Some(5.0), 20.0, hot);
+        assert_eq!(pace, Pace(0.5));
+        pace.for_watts(None, 20.0, hot);
+        assert_eq!(pace, Pace(BLIND_DUTY));
     }
 
     #[test]

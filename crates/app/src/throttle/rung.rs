@@ -71,10 +71,10 @@ mod tests {
                 let now = rung.step(seen, 1.0);
                 prop_assert!(now >= seen);
                 prop_assert!(now + 1 >= before);
-                if now < before {
-                    if let Some(last) = loosened_at.replace(second) {
-                        prop_assert!(second - last >= 15);
-                    }
+                if now < before
+                    && let Some(last) = loosened_at.replace(second)
+                {
+                    prop_assert!(second - last >= 15);
                 }
                 changes += usize::from(now != before);
             }

@@ -95,6 +95,7 @@ const fn without_idle(step: Step) -> Step {
     }
 }
 
+#[allow(clippy::match_same_arms)] // Each row of the table stands for itself.
 pub(super) const fn heat(policy: HeatSlows, state: ThermalState) -> Step {
     match (policy, state) {
         (_, ThermalState::Nominal) | (HeatSlows::Late, ThermalState::Fair) => FREE,

@@ -59,7 +59,15 @@ impl Timeline {
 fn gather(file: &TimelineFile, unwritten: &Unwritten, at_ms: i64) -> hearth_store::Result<Facts> {
     let mut near_ms = NEAR_MS;
     let mut point = None;
-    for level in Level::ALL {
+    for (index, level) in Level::ALL.into_iter().enumerate() {
+        // A second may be passed over, but where a fine level was written and has nothing nearby, a coarse one only knows of others.
+        if index >= 2
+            && file
+                .oldest(Level::ALL[index - 2])?
+                .is_some_and(|oldest| oldest <= at_ms)
+        {
+            break;
+        }
         let begin = at_ms - at_ms.rem_euclid(level.step_ms());
         point = point_of(file, unwritten, level, begin)?;
         near_ms = near_ms.max(level.step_ms());

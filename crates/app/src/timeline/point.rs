@@ -72,7 +72,7 @@ pub(super) const FIGURES: [Figure; 18] = [
 ];
 
 /// Bytes of a figure on the disk: in how many moments it was measured, then its value.
-const FIGURE_BYTES: usize = 5;
+const FIGURE_BYTES: usize = 6;
 
 /// One figure of a stretch.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -123,10 +123,10 @@ impl Point {
     /// Takes in a stretch as it lies on the disk. Figures that this version does not know are passed over.
     pub(super) fn add_bytes(&mut self, bytes: &[u8]) {
         let parts = bytes.as_chunks::<FIGURE_BYTES>().0.iter();
-        for (index, [count, value @ ..]) in parts.enumerate().take(FIGURES.len()) {
+        for (index, [low, high, value @ ..]) in parts.enumerate().take(FIGURES.len()) {
             let value = f64::from(f32::from_le_bytes(*value));
-            if *count > 0 && value.is_finite() {
-                let count = u32::from(*count);
+            let count = u32::from(u16::from_le_bytes([*low, *high]));
+            if count > 0 && value.is_finite() {
                 let value = match FIGURES[index].whole {
                     Whole::Mean => value * f64::from(count),
                     Whole::Peak => value,
@@ -152,8 +152,9 @@ impl Point {
         let measured = self.0.iter().rposition(|part| part.count > 0);
         let mut bytes = Vec::with_capacity(self.0.len() * FIGURE_BYTES);
         for index in 0..measured.map_or(0, |last| last + 1) {
-            // A minute has 60 moments; only a clock that is set back again and again gets beyond a byte.
-            bytes.push(u8::try_from(self.0[index].count).unwrap_or(u8::MAX));
+            // Half an hour has 1,800 moments; only a clock that is set back again and again gets beyond this.
+            let count = u16::try_from(self.0[index].count).unwrap_or(u16::MAX);
+            bytes.extend(count.to_le_bytes());
             bytes.extend(self.get(index).unwrap_or_default().to_le_bytes());
         }
         bytes
@@ -278,7 +279,7 @@ pub(super) mod tests {
         assert_eq!(point.get(TOKENS_PER_SECOND), None);
         assert_eq!(point.get(CPU_CELSIUS), None);
         let mut damaged = point.bytes();
-        damaged[1..5].copy_from_slice(&f32::NAN.to_le_bytes());
+        damaged[2..6].copy_from_slice(&f32::NAN.to_le_bytes());
         damaged[0] = 3;
         let mut again = Point::default();
         again.add_bytes(&damaged);
@@ -289,7 +290,7 @@ pub(super) mod tests {
     #[test]
     fn a_newer_version_may_have_more_figures() {
         let mut bytes = Point::of(&full(1.0)).bytes();
-        bytes.extend([1, 0, 0, 128, 63, 9]);
+        bytes.extend([1, 0, 0, 0, 128, 63, 9]);
         let mut point = Point::default();
         point.add_bytes(&bytes);
         assert_eq!(

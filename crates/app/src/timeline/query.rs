@@ -57,7 +57,7 @@ fn check(span: Span) -> Result<()> {
 }
 
 fn gather(file: &TimelineFile, unwritten: &Unwritten, span: Span) -> hearth_store::Result<History> {
-    let mut oldest = [None; 3];
+    let mut oldest = [None; Level::ALL.len()];
     for (oldest, level) in oldest.iter_mut().zip(Level::ALL) {
         *oldest = file.oldest(level)?;
     }
@@ -130,7 +130,7 @@ pub(super) fn marks(
 
 /// Which level is read, and how much time a point stands for: as fine as the number of points allows, and as coarse as it must be for
 /// the begin of the stretch to be there. `oldest` is where each level begins.
-fn choose(span: Span, oldest: [Option<i64>; 3]) -> (Level, i64) {
+fn choose(span: Span, oldest: [Option<i64>; Level::ALL.len()]) -> (Level, i64) {
     let mut step_ms = fitting_step(span, Level::Second);
     let mut level = coarsest(step_ms);
     for (coarser, begins) in Level::ALL.into_iter().zip(oldest) {

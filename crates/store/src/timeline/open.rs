@@ -27,6 +27,7 @@ const SCHEMA: &str = "
 CREATE TABLE seconds (at_ms INTEGER PRIMARY KEY NOT NULL, data BLOB NOT NULL);
 CREATE TABLE tens    (at_ms INTEGER PRIMARY KEY NOT NULL, data BLOB NOT NULL);
 CREATE TABLE minutes (at_ms INTEGER PRIMARY KEY NOT NULL, data BLOB NOT NULL);
+CREATE TABLE half_hours (at_ms INTEGER PRIMARY KEY NOT NULL, data BLOB NOT NULL);
 CREATE TABLE marks (
     seq    INTEGER PRIMARY KEY AUTOINCREMENT,
     at_ms  INTEGER NOT NULL,
@@ -111,7 +112,7 @@ fn version(path: &Path, connection: &Connection) -> Result<u32> {
     match found {
         0 if tables > 0 => Err(corrupt(path, "tables exist but the schema version is 0")),
         1.. if tables == 0 => Err(corrupt(path, "it has a version but no tables")),
-        0..=VERSION => Ok(found),
+        0 | VERSION => Ok(found),
         ..=HIGHEST_PLAUSIBLE_VERSION => Err(Error::Newer {
             found,
             supported: VERSION,
