@@ -140,5 +140,6 @@ test("without sensors nothing is 0", async () => {
   await hearth.until("the memory", async () => (await tile("memory")).includes("11.0 GB"))
   expect(await tile("watts")).toContain("n/a")
   expect(await tile("celsius")).toContain("n/a")
+  await hearth.until("the figures", async () => (await figure("memoryUsedBytes")) === "11.0 GB")
   expect([await figure("systemWatts"), await figure("gpuCelsius")]).toEqual(["n/a", "n/a"])
 })
