@@ -41,7 +41,7 @@ test("heat slows, and the screen says why and shows since when", async () => {
   await hearth.until("slowed", async () => ["slowed", "held"].includes((await level()) ?? ""), 30_000)
   expect(await hearth.textOf("level")).toMatch(/^Answers are written at \d+% of full speed.* because the computer is hot \(97 °C\)/)
   // The alert about heat falls on the same moment, and gives the sign of both.
-  await hearth.until("the mark", async () => hearth.browser.$('[data-testid="mark"][title*="Answers are written at"]').isExisting())
+  await hearth.until("the mark", async () => hearth.browser.$('[data-testid="mark"][title*="Answers are written at"]').isExisting(), 20_000)
   expect(await hearth.textOf("legend")).toContain("Slowed")
 })
 
@@ -140,5 +140,6 @@ test("without sensors nothing is 0", async () => {
   await hearth.until("the memory", async () => (await tile("memory")).includes("11.0 GB"))
   expect(await tile("watts")).toContain("n/a")
   expect(await tile("celsius")).toContain("n/a")
+  await hearth.until("the figures", async () => (await figure("memoryUsedBytes")) === "11.0 GB")
   expect([await figure("systemWatts"), await figure("gpuCelsius")]).toEqual(["n/a", "n/a"])
 })

@@ -17,7 +17,7 @@ const BYTES_PER_GB = 2 ** 30
 const HOUR_MS = 3_600_000
 const SYNC = "monitor"
 /** Above so many points lines are thinner, and first tokens are a line too. */
-const MANY = 1000
+const MANY = 500
 /** Lines of marks nearer than this would be a wall. */
 const MARKS_APART = 8
 
