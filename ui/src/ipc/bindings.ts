@@ -259,8 +259,8 @@ export type Happening = { type: "started" } | { type: "loaded"; model: string } 
 { type: "limits"; decision: Decision } | { type: "slept" } | { type: "woke"; asleepS: number } | 
 /**  A program that had not asked before in this run of Hearth. */
 { type: "client"; name: string } | { type: "alert"; alert: Alert } | 
-/**  Answers that ended while another product's engine was followed, or it came and went. */
-{ type: "other_engine"; name: string; running: boolean };
+/**  The first answer of another program's model in this run of Hearth. */
+{ type: "other_engine"; name: string };
 
 /**  How early heat slows the engines. */
 export type HeatSlows = "early" | "balanced" | "late";
