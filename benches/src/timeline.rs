@@ -59,6 +59,17 @@ pub(crate) fn measure(report: &mut Report, rounds: usize, days: i64) {
         &Must::AtMost(60.0),
         "with the log and all marks that are kept",
     );
+    read(report, &timeline, end_ms, rounds);
+    let took = median((0..rounds.max(3)).map(|_| {
+        let begun = Instant::now();
+        timeline.explain(end_ms - DAY_MS / 2).unwrap();
+        begun.elapsed().as_secs_f64() * 1_000.0
+    }));
+    report.note("explaining a moment", "ms", took);
+}
+
+/// The ranges of the screen.
+fn read(report: &mut Report, timeline: &Timeline, end_ms: i64, rounds: usize) {
     for (name, length_ms) in [
         ("60 s", 60_000),
         ("1 h", HOUR_MS),
@@ -85,12 +96,6 @@ pub(crate) fn measure(report: &mut Report, rounds: usize, days: i64) {
             &format!("{} points, {} marks", found.0, found.1),
         );
     }
-    let took = median((0..rounds.max(3)).map(|_| {
-        let begun = Instant::now();
-        timeline.explain(end_ms - DAY_MS / 2).unwrap();
-        begun.elapsed().as_secs_f64() * 1_000.0
-    }));
-    report.note("explaining a moment", "ms", took);
 }
 
 /// Records a stretch, with a flush after every `batch` moments.

@@ -15,7 +15,7 @@ use crate::command::hearth;
 struct Other {
     child: Child,
     address: String,
-    _home: tempfile::TempDir,
+    home: tempfile::TempDir,
 }
 
 impl Drop for Other {
@@ -34,15 +34,17 @@ fn other() -> Other {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
+    let mut other = Other {
+        child,
+        address: String::new(),
+        home,
+    };
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_secs(60) {
-        let file = std::fs::read(home.path().join("data/server.json")).unwrap_or_default();
+        let file = std::fs::read(other.home.path().join("data/server.json")).unwrap_or_default();
         if let Ok(file) = serde_json::from_slice::<serde_json::Value>(&file) {
-            return Other {
-                child,
-                address: format!("http://127.0.0.1:{}", file["port"]),
-                _home: home,
-            };
+            other.address = format!("http://127.0.0.1:{}", file["port"]);
+            return other;
         }
         std::thread::sleep(Duration::from_millis(50));
     }

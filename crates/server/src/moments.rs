@@ -9,7 +9,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use futures_util::stream;
-use hearth_app::monitor::Monitor;
 use hearth_app::timeline::Moment;
 use hearth_app::{App, Code, Error};
 use serde_json::Value;
@@ -50,9 +49,9 @@ struct Described {
 #[utoipa::path(get, path = "/hearth/v1/moment", tag = "hearth", operation_id = "moment",
     responses((status = 200, description = "The newest moment", body = Described), (status = "4XX", description = "Why not", body = ErrorBody), (status = "5XX", description = "Why not", body = ErrorBody)))]
 async fn now(State(app): State<Arc<App>>) -> Response {
-    match monitor(&app) {
+    match app.monitor() {
         Ok(monitor) => Json(Moment::clone(&monitor.now())).into_response(),
-        Err(refused) => refused,
+        Err(_) => refused(),
     }
 }
 
@@ -60,10 +59,10 @@ async fn now(State(app): State<Arc<App>>) -> Response {
 #[utoipa::path(get, path = "/hearth/v1/moments", tag = "hearth", operation_id = "moments",
     responses((status = 200, description = "A moment a second", body = String, content_type = "text/event-stream"), (status = "4XX", description = "Why not", body = ErrorBody), (status = "5XX", description = "Why not", body = ErrorBody)))]
 async fn follow(State(app): State<Arc<App>>) -> Response {
-    let moments = match monitor(&app) {
-        Ok(monitor) => monitor.subscribe(),
-        Err(refused) => return refused,
+    let Ok(monitor) = app.monitor() else {
+        return refused();
     };
+    let moments = monitor.subscribe();
     // The app must not be kept alive by whoever watches it, so only the channel goes along; it ends with the app.
     let frames = stream::unfold(moments, |mut moments| async move {
         moments.changed().await.ok()?;
@@ -73,10 +72,8 @@ async fn follow(State(app): State<Arc<App>>) -> Response {
     sse::events(frames)
 }
 
-fn monitor(app: &App) -> Result<Arc<Monitor>, Response> {
-    app.monitor().map_err(|_| {
-        let error = Error::new(Code::Unsupported, "This Hearth does not watch the machine.")
-            .hint("Its log file says why the sensors could not be started.");
-        (StatusCode::SERVICE_UNAVAILABLE, Json(ErrorBody { error })).into_response()
-    })
+fn refused() -> Response {
+    let error = Error::new(Code::Unsupported, "This Hearth does not watch the machine.")
+        .hint("Its log file says why the sensors could not be started.");
+    (StatusCode::SERVICE_UNAVAILABLE, Json(ErrorBody { error })).into_response()
 }

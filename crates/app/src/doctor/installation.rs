@@ -87,9 +87,10 @@ async fn other_engines(app: &App, ours: &[u16]) -> Finding {
             )),
         }
     }
-    let mut text = match found.is_empty() {
-        true => "None answers on this machine.".to_owned(),
-        false => format!("{}.", found.join(", ")),
+    let mut text = if found.is_empty() {
+        "None answers on this machine.".to_owned()
+    } else {
+        format!("{}.", found.join(", "))
     };
     if silent.is_empty() {
         if !found.is_empty() {

@@ -91,9 +91,9 @@ settings! {
     /// Answer only requests with a known API key. Follows the keys: on with the first, off with the last.
     server_needs_key ServerNeedsKey: bool = false, "server" "needs_key", any;
     /// Web pages that may use the server: exact origins such as `https://app.example`, separated by spaces.
-    server_origins ServerOrigins: String = String::new(), "server" "origins", |text| crate::server::check_origins(text);
+    server_origins ServerOrigins: String = String::new(), "server" "origins", crate::server::check_origins;
     /// Further names under which this machine is reached, separated by spaces.
-    server_hosts ServerHosts: String = String::new(), "server" "hosts", |text| crate::server::check_hosts(text);
+    server_hosts ServerHosts: String = String::new(), "server" "hosts", crate::server::check_hosts;
     /// How many requests of programs run at the same time, 1 to 64.
     server_parallel ServerParallel: u32 = 4, "server" "parallel", between(1, 64);
     /// How many more may wait, 0 to 10,000.
@@ -141,7 +141,7 @@ settings! {
     /// Alert when less of the disk is free, 0 to 90 percent.
     alert_disk_percent AlertDiskPercent: u32 = 20, "alerts" "disk_percent", between(0, 90);
     /// Addresses of other programs that run models, such as `http://studio.local:8000`, separated by spaces.
-    provider_hosts ProviderHosts: String = String::new(), "providers" "hosts", |text| crate::providers::check_hosts(text);
+    provider_hosts ProviderHosts: String = String::new(), "providers" "hosts", crate::providers::check_hosts;
     /// Which of them have a key in the key store; kept by Hearth itself.
     provider_keyed ProviderKeyed: String = String::new(), "providers" "keyed", short;
 }

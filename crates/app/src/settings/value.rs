@@ -111,7 +111,7 @@ pub(super) fn none_or(none: u32, check: impl Fn(&u32) -> Checked) -> impl Fn(&u3
     }
 }
 
-pub(super) fn short(text: &String) -> Checked {
+pub(super) fn short(text: &str) -> Checked {
     if text.len() <= MAX_TEXT_BYTES {
         return Ok(());
     }
@@ -122,7 +122,7 @@ pub(super) fn short(text: &String) -> Checked {
 }
 
 /// The name of a model.
-pub(super) fn named(text: &String) -> Checked {
+pub(super) fn named(text: &str) -> Checked {
     if text.trim().is_empty() {
         return Err("a model must be named".into());
     }
@@ -130,7 +130,7 @@ pub(super) fn named(text: &String) -> Checked {
 }
 
 /// Two times of the day.
-pub(super) fn hours(text: &String) -> Checked {
+pub(super) fn hours(text: &str) -> Checked {
     match parse_hours(text) {
         Some((from, to)) if from != to => Ok(()),
         _ => Err(format!("`{text}` is not a time such as `22:00-07:00`")),
@@ -148,7 +148,7 @@ pub(crate) fn parse_hours(text: &str) -> Option<(u32, u32)> {
     Some((minutes(from)?, minutes(to)?))
 }
 
-pub(super) fn alert_names(text: &String) -> Checked {
+pub(super) fn alert_names(text: &str) -> Checked {
     match text.split_whitespace().find(|name| !ALERTS.contains(name)) {
         Some(name) => Err(format!("`{name}` is none of `{}`", ALERTS.join("`, `"))),
         None => Ok(()),
@@ -171,15 +171,15 @@ mod tests {
             "a:b-c:d",
             "22:00-22:00",
         ] {
-            assert!(hours(&bad.to_owned()).is_err(), "{bad}");
+            assert!(hours(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn alerts_are_muted_by_name() {
-        alert_names(&"memory  heat".to_owned()).unwrap();
-        alert_names(&String::new()).unwrap();
-        assert!(alert_names(&"memory noise".to_owned()).is_err());
+        alert_names("memory  heat").unwrap();
+        alert_names("").unwrap();
+        assert!(alert_names("memory noise").is_err());
     }
 
     #[test]

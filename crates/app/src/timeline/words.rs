@@ -22,12 +22,12 @@ pub(super) fn in_words(what: &Happening) -> String {
         Happening::Slept => "computer slept".into(),
         Happening::Woke { asleep_s } => format!("computer woke after {asleep_s} s"),
         Happening::Client { name } => format!("first request of {name}"),
-        Happening::Alert { alert } => alerted(alert),
+        Happening::Alert { alert } => alerted(*alert),
         Happening::OtherEngine { name } => format!("first answer of {name}"),
     }
 }
 
-fn alerted(alert: &Alert) -> String {
+fn alerted(alert: Alert) -> String {
     match alert {
         Alert::Memory { percent } => format!("alert: {percent:.0} % of the memory used"),
         Alert::LongAnswer { seconds } => format!("alert: an answer takes {seconds} s"),
