@@ -12,7 +12,9 @@ mod room;
 mod states;
 mod tokens;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -319,6 +321,13 @@ impl Inference {
     }
 
     /// What all models that have answered did.
+    /// Processor time of each engine that has a process of its own, in milliseconds.
+    pub(crate) fn cpu_clocks(&self) -> BTreeMap<u64, u64> {
+        let rows = self.registry.rows().into_iter();
+        rows.filter_map(|row| Some((row.entry, row.cpu?.load(Ordering::Relaxed))))
+            .collect()
+    }
+
     pub(crate) fn meters(&self) -> &Meters {
         self.registry.meters()
     }

@@ -7,6 +7,7 @@ mod alerts;
 mod awake;
 mod clock;
 mod cool;
+mod elsewhere;
 mod recent;
 mod task;
 mod work;

@@ -41,6 +41,7 @@ pub use tokens::{TokenReply, TokenTask};
 pub use tools::{Tool, ToolCall, ToolChoice};
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
@@ -78,9 +79,17 @@ pub trait Engine: Send + Sync + 'static {
     /// Changes what holds from the next step on, for requests in flight too.
     fn limit(&self, limits: Limits);
 
+    /// What the engine has used of the processor; `None` when it has no process of its own.
+    fn cpu_clock(&self) -> Option<CpuClock> {
+        None
+    }
+
     /// Ends the engine and frees its memory; requests in flight fail with [`Error::ShutDown`].
     fn shut_down(&self);
 }
+
+/// Processor time of an engine's process in milliseconds, to the second. It begins again at 0 with each process.
+pub type CpuClock = Arc<AtomicU64>;
 
 /// A generation in flight. Dropping it cancels the work.
 pub struct Generation {

@@ -62,8 +62,10 @@ pub enum FromChild {
         error: Error,
     },
     /// Once a second. `step_ms` is how long the step in progress has taken; 0 when idle.
+    /// `cpu_ms` is the processor time that the child has used so far.
     Heartbeat {
         step_ms: u64,
+        cpu_ms: u64,
     },
     Event {
         id: u64,

@@ -21,8 +21,8 @@ use self::child::Child;
 use crate::protocol::{self, FromChild, ToChild};
 use crate::worker::{FAKE_ARGUMENT, WORKER_ARGUMENT};
 use crate::{
-    Cancel, Engine, Error, Event, Generation, Limits, LoadSpec, ModelInfo, Request, State,
-    TokenTask, embed,
+    Cancel, CpuClock, Engine, Error, Event, Generation, Limits, LoadSpec, ModelInfo, Request,
+    State, TokenTask, embed,
 };
 
 /// How a child process is started and when it counts as lost.
@@ -70,6 +70,7 @@ pub struct Supervisor {
     commands: mpsc::UnboundedSender<Command>,
     state: watch::Receiver<State>,
     child_id: watch::Receiver<Option<u32>>,
+    cpu_ms: CpuClock,
     next_id: AtomicU64,
 }
 
@@ -93,7 +94,9 @@ impl Supervisor {
         let (commands, inbox) = mpsc::unbounded_channel();
         let (state_sender, state) = watch::channel(State::Loading { progress: None });
         let (id_sender, child_id) = watch::channel(None);
+        let cpu_ms = CpuClock::default();
         let task = Task {
+            cpu_ms: Arc::clone(&cpu_ms),
             launch,
             spec,
             inbox,
@@ -108,6 +111,7 @@ impl Supervisor {
             commands,
             state,
             child_id,
+            cpu_ms,
             next_id: AtomicU64::new(1),
         })
     }
@@ -163,6 +167,10 @@ impl Engine for Supervisor {
         let _ = self.commands.send(Command::Limit(limits));
     }
 
+    fn cpu_clock(&self) -> Option<CpuClock> {
+        Some(Arc::clone(&self.cpu_ms))
+    }
+
     fn shut_down(&self) {
         let _ = self.commands.send(Command::ShutDown);
     }
@@ -189,6 +197,7 @@ struct Task {
     inbox: mpsc::UnboundedReceiver<Command>,
     state: watch::Sender<State>,
     child_id: watch::Sender<Option<u32>>,
+    cpu_ms: CpuClock,
     flights: BTreeMap<u64, Flight>,
     crashes: VecDeque<Instant>,
     /// Kept for the next child too.
@@ -378,7 +387,8 @@ impl Task {
                 self.send_waiting(child);
                 self.publish(watch.info.as_ref());
             }
-            FromChild::Heartbeat { step_ms } => {
+            FromChild::Heartbeat { step_ms, cpu_ms } => {
+                self.cpu_ms.store(cpu_ms, Ordering::Relaxed);
                 if step_ms > self.launch.step_limit.as_millis() as u64 {
                     return Some(Outcome::Broken(Error::Unresponsive { after_ms: step_ms }));
                 }

@@ -236,11 +236,21 @@ fn refuse(frame: &[u8], error: &serde_json::Error, output: &Output) {
 fn beat(output: &Output, progress: &Progress, started: Instant) {
     loop {
         std::thread::sleep(HEARTBEAT);
-        let step_ms = progress.step_ms(started);
-        if output.send(&FromChild::Heartbeat { step_ms }).is_err() {
+        let beat = FromChild::Heartbeat {
+            step_ms: progress.step_ms(started),
+            cpu_ms: cpu_ms(),
+        };
+        if output.send(&beat).is_err() {
             return;
         }
     }
+}
+
+/// Processor time of this process over all its threads.
+fn cpu_ms() -> u64 {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    let ms = used.tv_sec * 1000 + used.tv_nsec / 1_000_000;
+    u64::try_from(ms).unwrap_or_default()
 }
 
 /// Sends at most fifty progress messages; gives up the load when the parent is gone.

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use super::alerts::{Alerts, Totals};
 use super::awake::KeepAwake;
 use super::clock::{minute_of_day, unix_ms};
+use super::elsewhere::Elsewhere;
 use super::work::{Meter, Second};
 use super::{Seen, Shared};
 use crate::App;
@@ -29,8 +30,6 @@ const SILENCE: Duration = Duration::from_secs(3);
 const ALONE: Duration = Duration::from_secs(1);
 /// How long nothing must have been held back before a speed counts as that of the cool machine, in seconds.
 const SETTLED_S: f32 = 3.0;
-/// How much busier than our own threads explain the processor must be for other programs to be the reason, as a part of it.
-const OTHERS: f32 = 0.25;
 /// How often what was learnt is written to the disk.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 /// Most programs that are told apart.
@@ -57,6 +56,7 @@ struct Task {
     last_tick: Instant,
     saved: Instant,
     cores: u32,
+    elsewhere: Elsewhere,
 }
 
 /// Runs until the app is dropped.
@@ -86,6 +86,7 @@ pub(super) fn start(
         last_tick: now,
         saved: now,
         cores: crate::hardware::read().logical_cores,
+        elsewhere: Elsewhere::default(),
     };
     tokio::spawn(task.run(Arc::downgrade(app), readings));
 }
@@ -121,6 +122,15 @@ impl Task {
         let second = self
             .meter
             .second(counts, waiting, &self.shared.cool.known());
+        let threads = if second.work.running > 0 {
+            self.shared.threads
+        } else {
+            0
+        };
+        let guess = threads as f32 / self.cores.max(1) as f32;
+        let clocks = app.inference().cpu_clocks();
+        self.elsewhere
+            .second(reading.cpu_usage, clocks, guess, (seconds, self.cores));
         self.learn(reading, &second, seconds);
         self.decide(reading, &second, &settings, seconds);
         self.hold(app, reading, &second);
@@ -158,7 +168,7 @@ impl Task {
 
     /// Takes the speed of this second as that of the cool machine, if it was cool and nothing held the engines back.
     fn learn(&mut self, reading: &Reading, second: &Second, seconds: f32) {
-        let cool = is_cool(reading, &self.decision) && !self.busy_elsewhere(reading, second);
+        let cool = is_cool(reading, &self.decision) && !self.elsewhere.is_busy();
         self.settled_s = if cool { self.settled_s + seconds } else { 0.0 };
         let Some((speed, load)) = second.speed.as_ref().zip(second.load) else {
             return;
@@ -175,19 +185,9 @@ impl Task {
         }
     }
 
-    /// Whether the processor does more than our own threads explain.
-    fn busy_elsewhere(&self, reading: &Reading, second: &Second) -> bool {
-        let ours = if second.work.running > 0 {
-            self.shared.threads as f32 / self.cores.max(1) as f32
-        } else {
-            0.0
-        };
-        reading.cpu_usage.is_some_and(|usage| usage > ours + OTHERS)
-    }
-
     fn decide(&mut self, reading: &Reading, second: &Second, settings: &Settings, seconds: f32) {
         let policy = Policy::of(settings, minute_of_day());
-        let busy_elsewhere = self.busy_elsewhere(reading, second);
+        let busy_elsewhere = self.elsewhere.is_busy();
         let input = Input {
             reading,
             speed: second.speed.as_ref(),

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_engine::{Cancel, Engine, Generation, State};
+use hearth_engine::{Cancel, CpuClock, Engine, Generation, State};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -70,8 +70,10 @@ pub(super) fn answer<T: Send + 'static>(reply: oneshot::Sender<T>, value: T) -> 
 /// What others see of an entry.
 #[derive(Clone)]
 pub(in crate::inference) struct Row {
-    pub(super) entry: u64,
+    pub(in crate::inference) entry: u64,
     pub(in crate::inference) model: Arc<Model>,
+    /// What its process has used of the processor.
+    pub(in crate::inference) cpu: Option<CpuClock>,
     /// `None` before the engine is started.
     pub(in crate::inference) state: Option<watch::Receiver<State>>,
     pub(in crate::inference) active: u32,
@@ -250,14 +252,15 @@ impl Entry {
     }
 
     pub(super) fn row(&self, longest_keep: Option<Duration>) -> Row {
-        let state = match &self.phase {
+        let engine = match &self.phase {
             Phase::Queued { .. } => None,
-            Phase::Started { engine } => Some(engine.state()),
+            Phase::Started { engine } => Some(engine),
         };
         Row {
+            cpu: engine.and_then(|engine| engine.cpu_clock()),
             entry: self.id,
             model: self.model.clone(),
-            state,
+            state: engine.map(|engine| engine.state()),
             active: self.active,
             pinned: self.pinned,
             since: self.since,
