@@ -3,7 +3,7 @@
 #![allow(unsafe_code)] // Each call into ServiceManagement says why it is sound.
 
 use block2::RcBlock;
-use objc2::runtime::Bool;
+use objc2::runtime::Bool as ObjcBool;
 use objc2_foundation::{NSBundle, NSError, NSLocale, NSString};
 use objc2_service_management::{SMAppService, SMAppServiceStatus};
 use objc2_user_notifications::{
@@ -85,7 +85,7 @@ pub fn notify(title: &str, text: &str) -> Result<(), String> {
     let request = UNNotificationRequest::requestWithIdentifier_content_trigger(&id, &content, None);
     let centre = UNUserNotificationCenter::currentNotificationCenter();
     let asked = centre.clone();
-    let add = RcBlock::new(move |granted: Bool, error: *mut NSError| {
+    let add = RcBlock::new(move |granted: ObjcBool, error: *mut NSError| {
         if granted.as_bool() {
             asked.addNotificationRequest_withCompletionHandler(&request, None);
         } else {

@@ -1,7 +1,5 @@
 //! Which program holds a port, for the user to read. Only asks; what cannot be found out is left away.
 
-use std::path::Path;
-
 /// A sentence about a port that is taken.
 pub(super) async fn taken(port: u16) -> String {
     let asked = tokio::task::spawn_blocking(move || holder(port)).await;
@@ -28,7 +26,7 @@ fn holder(port: u16) -> Option<(String, u32)> {
         let pid: u32 = process.file_name().to_str()?.parse().ok()?;
         // Unreadable for processes of other users.
         let files = std::fs::read_dir(process.path().join("fd")).ok()?;
-        let holds = |file: &Path| {
+        let holds = |file: &std::path::Path| {
             std::fs::read_link(file)
                 .is_ok_and(|to| sockets.iter().any(|s| to.as_os_str() == s.as_str()))
         };
