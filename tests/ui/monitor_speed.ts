@@ -1,4 +1,4 @@
-// How fast the Monitor screen is in the real web view: npm run monitor-speed. Opens on 30 days and draws ticks of an hour; prints milliseconds.
+// How fast the Monitor screen is in the real web view: npm run monitor-speed, with HEARTH_PROGRAM=…/target/release/hearth-desktop. Opens on 30 days and draws ticks of an hour; prints milliseconds.
 // Not part of npm test: figures need a quiet machine. Drawing is timed at the canvas, from the first call of a tick to its last.
 import { fillMonth } from "./support/afternoon"
 import { newHome, removeHome } from "./support/driver"

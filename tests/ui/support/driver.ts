@@ -9,7 +9,8 @@ import { fileURLToPath } from "node:url"
 import { remote, type Browser } from "webdriverio"
 import { descendants, gone, kill } from "./processes"
 
-export const PROGRAM = fileURLToPath(new URL("../../../target/debug/hearth-desktop", import.meta.url))
+/** The program under test; measurements name a release build. */
+export const PROGRAM = process.env["HEARTH_PROGRAM"] ?? fileURLToPath(new URL("../../../target/debug/hearth-desktop", import.meta.url))
 const START_MS = 20_000
 const END_MS = 8000
 

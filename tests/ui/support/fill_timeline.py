@@ -64,7 +64,7 @@ def figures(at: int, step: int) -> list[float | None]:
 
 
 def point(values: list[float | None], count: int) -> bytes:
-    return b"".join(struct.pack("<Bf", 0 if value is None else count, value or 0.0) for value in values)
+    return b"".join(struct.pack("<Hf", 0 if value is None else count, value or 0.0) for value in values)
 
 
 def away(at: int, now: int) -> bool:
@@ -96,7 +96,7 @@ def main(path: str) -> None:
     now = int(time.time())
     shift = int(15.5 * HOUR) - now % DAY
     db = sqlite3.connect(path)
-    for table, step, span in (("seconds", 1, HOUR), ("tens", 10, DAY), ("minutes", 60, 30 * DAY)):
+    for table, step, span in (("seconds", 1, HOUR), ("tens", 10, DAY), ("minutes", 60, 30 * DAY), ("half_hours", 1800, 30 * DAY)):
         begin = (now - span) // step * step + step
         rows = ((at * 1000, point(figures(at, step), step)) for at in range(begin, now, step) if not away(at, now))
         db.executemany(f"INSERT OR REPLACE INTO {table} (at_ms, data) VALUES (?, ?)", rows)

@@ -35,7 +35,7 @@ CREATE TABLE marks (
     weight INTEGER NOT NULL,
     what   TEXT NOT NULL
 );
-CREATE INDEX marks_by_time ON marks (at_ms);
+CREATE INDEX marks_by_time ON marks (at_ms, weight);
 ";
 
 pub(super) fn open(path: &Path) -> Result<Connection> {
