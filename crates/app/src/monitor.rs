@@ -215,7 +215,10 @@ impl Monitor {
     /// A stretch of the time line; without one, of the last hour, which lies in memory.
     pub async fn history(&self, span: Span) -> Result<History> {
         match &self.shared.timeline {
-            Some(_) => self.ask(move |timeline| timeline.history(span)).await,
+            Some(_) => {
+                self.ask(move |timeline| Ok(timeline.history(span)?.rounded()))
+                    .await
+            }
             None => Ok(self.shared.recent().history(span)),
         }
     }

@@ -24,7 +24,7 @@ impl Timeline {
     /// # Errors
     /// Those of [`Timeline::history`], or that the file cannot be written.
     pub fn export(&self, span: Span, format: ExportAs) -> Result<PathBuf> {
-        let history = self.history(span)?;
+        let history = self.with_every_mark(span)?;
         let (text, kind) = match format {
             ExportAs::Csv => (csv(&history), "csv"),
             ExportAs::Json => (json(&history)?, "json"),

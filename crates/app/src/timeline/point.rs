@@ -2,7 +2,7 @@
 //!
 //! One table says all of it, so that a new figure is a line here and a field of [`Series`].
 
-use super::{Moment, Series};
+use super::{History, Moment, Series};
 
 /// How the figures of many moments become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,6 +168,28 @@ impl Point {
     }
 }
 
+impl History {
+    /// With figures of four digits, which is more than a plot can show, and a third less for a web view to read.
+    #[must_use]
+    pub(crate) fn rounded(mut self) -> Self {
+        for figure in FIGURES {
+            let list = (figure.list)(&mut self.series);
+            for value in list.iter_mut().flatten() {
+                *value = rounded(*value);
+            }
+        }
+        self
+    }
+}
+
+fn rounded(value: f32) -> f32 {
+    if value == 0.0 || !value.is_finite() {
+        return value;
+    }
+    let scale = 10_f64.powi(3 - f64::from(value).abs().log10().floor() as i32);
+    ((f64::from(value) * scale).round() / scale) as f32
+}
+
 /// Two stretches on the disk as one.
 pub(super) fn merge(one: &[u8], other: &[u8]) -> Vec<u8> {
     let mut point = Point::default();
@@ -214,6 +236,19 @@ pub(super) mod tests {
         });
         moment.decision.limits.duty = 0.6;
         moment
+    }
+
+    #[test]
+    fn screens_get_four_digits() {
+        for (value, shown) in [
+            (43.385_437, 43.39),
+            (10_537_724_000.0, 1.054e10),
+            (0.070_012_3, 0.070_01),
+            (-5.0, -5.0),
+            (0.0, 0.0),
+        ] {
+            assert_eq!(rounded(value), shown);
+        }
     }
 
     #[test]

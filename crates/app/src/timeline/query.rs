@@ -13,7 +13,9 @@ use crate::monitor::Span;
 /// Most points of a stretch.
 const MAX_POINTS: u32 = 10_000;
 /// Most marks of a stretch; the weightiest.
-const MAX_MARKS: usize = 500;
+const MAX_MARKS: usize = 200;
+/// More than are kept.
+const EVERY_MARK: usize = 100_000;
 /// Seconds that a point may stand for, so that the axis has plain numbers; above these, whole days.
 const STEPS_S: [i64; 20] = [
     1, 2, 3, 5, 10, 20, 30, 60, 120, 180, 300, 600, 900, 1_200, 1_800, 3_600, 7_200, 14_400,
@@ -29,10 +31,19 @@ impl Timeline {
     /// # Errors
     /// When the span has no length, or no points or too many, or the file cannot be read.
     pub fn history(&self, span: Span) -> Result<History> {
+        self.stretch(span, MAX_MARKS)
+    }
+
+    /// Like [`Timeline::history`], with every mark: for exports, which nobody draws.
+    pub(super) fn with_every_mark(&self, span: Span) -> Result<History> {
+        self.stretch(span, EVERY_MARK)
+    }
+
+    fn stretch(&self, span: Span, most_marks: usize) -> Result<History> {
         check(span)?;
         let gathered = || {
             self.kept
-                .whole(|file, unwritten| gather(file, unwritten, span))
+                .whole(|file, unwritten| gather(file, unwritten, span, most_marks))
         };
         match gathered() {
             // The damaged file was set aside when the damage was found.
@@ -56,7 +67,12 @@ fn check(span: Span) -> Result<()> {
     Ok(())
 }
 
-fn gather(file: &TimelineFile, unwritten: &Unwritten, span: Span) -> hearth_store::Result<History> {
+fn gather(
+    file: &TimelineFile,
+    unwritten: &Unwritten,
+    span: Span,
+    most_marks: usize,
+) -> hearth_store::Result<History> {
     let mut oldest = [None; Level::ALL.len()];
     for (oldest, level) in oldest.iter_mut().zip(Level::ALL) {
         *oldest = file.oldest(level)?;
@@ -93,7 +109,7 @@ fn gather(file: &TimelineFile, unwritten: &Unwritten, span: Span) -> hearth_stor
         step_ms: u32::try_from(step_ms).unwrap_or(u32::MAX),
         at_ms: points.into_keys().collect(),
         series,
-        marks: marks(file, unwritten, span.from_ms, span.to_ms, MAX_MARKS)?,
+        marks: marks(file, unwritten, span.from_ms, span.to_ms, most_marks)?,
     })
 }
 

@@ -295,6 +295,8 @@ fn the_weightiest_marks_are_kept_when_there_are_too_many() {
         .unwrap()
         .marks;
     assert_eq!(marks.len(), MAX_MARKS);
+    let all = timeline.with_every_mark(span(BEGIN_MS, BEGIN_MS + 5_000, 10));
+    assert_eq!(all.unwrap().marks.len(), 600);
     assert_eq!(marks[0], limits(BEGIN_MS));
     assert_eq!(marks[MAX_MARKS - 1], loaded(BEGIN_MS + 599));
     assert!(marks.is_sorted_by_key(|mark| mark.at_ms));
