@@ -31,6 +31,8 @@ pub(crate) async fn run(app: &Arc<App>, monitor: &Monitor, json: bool) -> Result
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
     let mut feed = Feed::open(app, monitor.replay.as_deref()).await?;
     let mut screen = Screen::new(json, monitor.once);
+    // Use and flow are differences, so the very first moment of our own sensors has none.
+    let mut first = monitor.once && monitor.replay.is_none();
     let ended = loop {
         let moment = tokio::select! {
             _ = interrupt.recv() => break Ok(()),
@@ -39,6 +41,9 @@ pub(crate) async fn run(app: &Arc<App>, monitor: &Monitor, json: bool) -> Result
         };
         match moment {
             Ok(Some(moment)) => {
+                if std::mem::take(&mut first) && moment.reading.cpu_usage.is_none() {
+                    continue;
+                }
                 // Whoever reads may stop at any time, as `head` does.
                 if screen.show(&moment).is_err() || monitor.once {
                     break Ok(());

@@ -13,6 +13,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use hearth_app::server::{ServerConfig, ServerStatus};
 use hearth_app::{App, Result};
 use tokio::net::TcpListener;
@@ -25,6 +26,10 @@ use crate::limits::Limits;
 
 /// Starts a server.
 pub struct Server;
+
+/// Says to streams without an end of their own that the server stops.
+#[derive(Clone)]
+pub(crate) struct Closing(pub(crate) CancellationToken);
 
 /// A server that listens. Dropping it ends it at once; [`Running::stop`] lets answers end.
 pub struct Running {
@@ -74,7 +79,8 @@ impl Server {
         });
         let status = status(&listeners, main.port, extra_port, config.lan, &notices);
         let stop = CancellationToken::new();
-        let router = crate::router_behind(Arc::clone(&app), gate.clone(), limits);
+        let router = crate::router_behind(Arc::clone(&app), gate.clone(), limits)
+            .layer(Extension(Closing(stop.clone())));
         let tasks = connections::serve_all(listeners, &router, limits, &stop);
         if let Err(error) = file::write(&app, main.port).await {
             tracing::warn!(%error, "the command will not find the server");

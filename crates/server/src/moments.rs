@@ -7,13 +7,15 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
-use futures_util::stream;
+use axum::{Extension, Json, Router};
+use futures_util::{StreamExt, stream};
 use hearth_app::timeline::Moment;
 use hearth_app::{App, Code, Error};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 use utoipa::{OpenApi, ToSchema};
 
+use crate::listen::Closing;
 use crate::loaded::ErrorBody;
 use crate::sse;
 
@@ -58,18 +60,20 @@ async fn now(State(app): State<Arc<App>>) -> Response {
 /// Every moment from now on, as server-sent events; has no end.
 #[utoipa::path(get, path = "/hearth/v1/moments", tag = "hearth", operation_id = "moments",
     responses((status = 200, description = "A moment a second", body = String, content_type = "text/event-stream"), (status = "4XX", description = "Why not", body = ErrorBody), (status = "5XX", description = "Why not", body = ErrorBody)))]
-async fn follow(State(app): State<Arc<App>>) -> Response {
+async fn follow(State(app): State<Arc<App>>, closing: Option<Extension<Closing>>) -> Response {
     let Ok(monitor) = app.monitor() else {
         return refused();
     };
     let moments = monitor.subscribe();
-    // The app must not be kept alive by whoever watches it, so only the channel goes along; it ends with the app.
+    // The app must not be kept alive by whoever watches it, so only the channel goes along; it ends with the app. A server that stops does
+    // not wait for whoever watches.
+    let closing = closing.map_or_else(CancellationToken::new, |Extension(closing)| closing.0);
     let frames = stream::unfold(moments, |mut moments| async move {
         moments.changed().await.ok()?;
         let moment = Arc::clone(&moments.borrow_and_update());
         Some((Bytes::from(sse::data(&*moment)), moments))
     });
-    sse::events(frames)
+    sse::events(frames.take_until(closing.cancelled_owned()))
 }
 
 fn refused() -> Response {
