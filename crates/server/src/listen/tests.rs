@@ -5,6 +5,7 @@ use std::path::Path;
 use hearth_app::Options;
 use hearth_app::inference::FakeEngines;
 use hearth_app::keys::{MemorySecrets, Scope, Secrets};
+use hearth_app::monitor::Sensors;
 use hearth_app::paths::Paths;
 use hearth_app::server::ServerFile;
 use hearth_app::settings::SettingChange;
@@ -90,6 +91,28 @@ async fn it_answers_on_both_loopback_addresses_until_it_is_stopped() {
     assert!(!file.exists());
     let address = status.addresses[0].trim_start_matches("http://");
     assert!(TcpStream::connect(address).await.is_err());
+}
+
+/// The stream of moments has no end of its own; the limit on answers that go on would be several seconds.
+#[tokio::test]
+async fn who_watches_does_not_hold_up_a_stop() {
+    let (app, _home) = app();
+    app.open_monitor(Sensors::Machine);
+    let running = Server::start(app.clone(), &config(0)).await.unwrap();
+    let address = running.status().addresses[0].clone();
+    let token = app.keys().unwrap().new_token().unwrap();
+    let let_in = format!("Authorization: Bearer {token}\r\n");
+    let watching =
+        tokio::spawn(async move { ask(&address, "GET /hearth/v1/moments", &let_in).await });
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    tokio::time::timeout(Duration::from_secs(2), running.stop())
+        .await
+        .unwrap();
+    let seen = watching.await.unwrap();
+    assert!(
+        seen.starts_with("HTTP/1.1 200") && seen.contains("\"reading\""),
+        "{seen}"
+    );
 }
 
 #[tokio::test]
