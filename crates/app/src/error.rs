@@ -144,6 +144,16 @@ impl Error {
     }
 }
 
+/// A leaf's message as a sentence.
+pub(crate) fn sentence(message: &str) -> String {
+    let mut characters = message.chars();
+    let first: String = characters
+        .next()
+        .map(|c| c.to_uppercase().collect())
+        .unwrap_or_default();
+    format!("{first}{}.", characters.as_str().trim_end_matches('.'))
+}
+
 impl From<hearth_store::Error> for Error {
     fn from(error: hearth_store::Error) -> Self {
         use hearth_store::Error as Leaf;

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use self::details::Digests;
 pub use self::details::ModelDetails;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Result, sentence};
 use crate::paths::Paths;
 
 /// Where a model came from.
@@ -320,14 +320,4 @@ impl From<hearth_models::Error> for Error {
                 .hint("Check the permissions of your models folder and the free space."),
         }
     }
-}
-
-/// A leaf's message as a sentence.
-fn sentence(message: &str) -> String {
-    let mut characters = message.chars();
-    let first: String = characters
-        .next()
-        .map(|c| c.to_uppercase().collect())
-        .unwrap_or_default();
-    format!("{first}{}.", characters.as_str().trim_end_matches('.'))
 }

@@ -12,7 +12,7 @@ use hearth_engine::Request;
 use hearth_providers::{self as remote, Address, Client, Kind, PLACES};
 use serde::Serialize;
 
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Result, sentence};
 use crate::inference::Started;
 use crate::keys::Keys;
 use crate::server::ServerView;
@@ -337,14 +337,7 @@ fn shown(model: remote::RemoteModel, id: &str) -> ProviderModel {
 impl From<remote::Error> for Error {
     fn from(error: remote::Error) -> Self {
         use remote::Error as Leaf;
-        let text = error.to_string();
-        let mut characters = text.chars();
-        let first: String = characters
-            .next()
-            .into_iter()
-            .flat_map(char::to_uppercase)
-            .collect();
-        let message = format!("{first}{}.", characters.as_str().trim_end_matches('.'));
+        let message = sentence(&error.to_string());
         match error {
             Leaf::Address(_) => Self::new(Code::InvalidInput, message),
             Leaf::Unreachable { .. } => Self::new(Code::EngineUnavailable, message)

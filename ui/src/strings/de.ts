@@ -62,7 +62,7 @@ export const de: Strings = {
     others: {
       name: "Andere Programme", note: "Modelle anderer Programme antworten in Chats wie Hearths eigene. Programme, die Hearths Server fragen, erreichen sie nie.",
       looking: "Ollama, LM Studio und andere werden gesucht …", none: "Auf diesem Computer antwortet kein anderes Programm.", again: "Erneut suchen", loaded: "im Speicher",
-      here: "auf diesem Computer", elsewhere: (host: string) => `Chats mit diesen Modellen gehen an ${host}.`, open: (host: string) => `Chats mit diesen Modellen gehen an ${host} und können unterwegs gelesen werden: Die Adresse beginnt mit http.`,
+      here: "Auf diesem Computer", elsewhere: (host: string) => `Chats mit diesen Modellen gehen an ${host}.`, open: (host: string) => `Chats mit diesen Modellen gehen an ${host} und können unterwegs gelesen werden: Die Adresse beginnt mit http.`,
       noModels: "Es antwortet, hat aber kein Modell für Chats.",
       hosts: { name: "Rechner", note: "Ein größerer Computer oder ein Dienst mit OpenAIs Schnittstelle.", placeholder: "http://studio.local:8000", add: "Hinzufügen", none: "" },
       key: (host: string) => `Schlüssel für ${host}`, keep: "Schlüssel behalten", forget: "Schlüssel vergessen", hasKey: "Der Schlüssel liegt im Schlüsselbund.",

@@ -62,7 +62,7 @@ export const en = {
     others: {
       name: "Other engines", note: "Models of other programs answer your chats like Hearth's own. Programs that ask Hearth's server never reach them.",
       looking: "Looking for Ollama, LM Studio and others…", none: "No other engine answers on this computer.", again: "Look again", loaded: "in memory",
-      here: "on this computer", elsewhere: (host: string) => `Chats with these models go to ${host}.`, open: (host: string) => `Chats with these models go to ${host} and can be read on the way: the address begins with http.`,
+      here: "On this computer", elsewhere: (host: string) => `Chats with these models go to ${host}.`, open: (host: string) => `Chats with these models go to ${host} and can be read on the way: the address begins with http.`,
       noModels: "It answers, but has no model to chat with.",
       hosts: { name: "Hosts", note: "A bigger computer, or any service with OpenAI's interface.", placeholder: "http://studio.local:8000", add: "Add", none: "" },
       key: (host: string) => `Key for ${host}`, keep: "Keep key", forget: "Forget key", hasKey: "Its key is in the key store.",
