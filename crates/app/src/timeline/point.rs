@@ -247,7 +247,7 @@ pub(super) mod tests {
             (-5.0, -5.0),
             (0.0, 0.0),
         ] {
-            assert_eq!(rounded(value), shown);
+            assert_eq!(rounded(value).to_bits(), f32::to_bits(shown), "{value}");
         }
     }
 
