@@ -55,8 +55,9 @@ def never_answered(address, answered):
         for method, operation in operations.items():
             if any(status.startswith("2") for status in operation["responses"]):
                 wanted.add(f"{method} {path}")
-    # The description itself was answered here; schemathesis leaves it out.
-    return sorted(wanted - {"get /openapi.json"} - set(answered.read_text().splitlines()))
+    # The description itself was answered here and schemathesis leaves it out; a stream without an end is not asked for.
+    left_out = {"get /openapi.json", "get /hearth/v1/moments"}
+    return sorted(wanted - left_out - set(answered.read_text().splitlines()))
 
 
 def main():
