@@ -199,12 +199,16 @@ impl Monitor {
         self.moments.clone()
     }
 
-    /// Whether this moment was the last one of a recording; there is no reading after it.
-    pub fn is_last(&self, moment: &Moment) -> bool {
-        let at_ms = moment.reading.at_ms;
-        let ended = |readings: &Readings| readings.has_changed().is_err();
-        let last = self.readings.as_ref().filter(|readings| ended(readings));
-        last.is_some_and(|readings| readings.borrow().at_ms <= at_ms)
+    /// Comes back once the readings have ended and `seen`, a moment, was of the last of them; until then it waits. The sensors of this
+    /// machine do not end, a recording does.
+    pub async fn ended(&self, seen: &Moment) {
+        if let Some(mut readings) = self.readings.clone() {
+            while readings.changed().await.is_ok() {}
+            if readings.borrow().at_ms <= seen.reading.at_ms {
+                return;
+            }
+        }
+        std::future::pending().await
     }
 
     /// Puts a happening that others noticed on the time line.

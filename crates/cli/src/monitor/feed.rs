@@ -23,7 +23,7 @@ pub(super) enum Feed {
     Here {
         monitor: Arc<Monitor>,
         moments: watch::Receiver<Arc<Moment>>,
-        ended: bool,
+        seen: Arc<Moment>,
     },
 }
 
@@ -50,25 +50,29 @@ impl Feed {
         Self::Here {
             moments: monitor.subscribe(),
             monitor,
-            ended: false,
+            seen: Arc::default(),
         }
     }
 
     /// The next moment; `None` at the end of a recording.
     pub(super) async fn next(&mut self) -> Result<Option<Moment>> {
         match self {
-            Self::Here { ended: true, .. } => Ok(None),
             Self::Here {
                 monitor,
                 moments,
-                ended,
+                seen,
             } => {
-                if moments.changed().await.is_err() {
+                // The last reading may have become a moment before its source said that it was the last.
+                let changed = tokio::select! {
+                    biased;
+                    changed = moments.changed() => changed.is_ok(),
+                    () = monitor.ended(seen) => false,
+                };
+                if !changed {
                     return Ok(None);
                 }
-                let moment = Moment::clone(&moments.borrow_and_update());
-                *ended = monitor.is_last(&moment);
-                Ok(Some(moment))
+                *seen = moments.borrow_and_update().clone();
+                Ok(Some(Moment::clone(seen)))
             }
             Self::Server { body, lines } => loop {
                 while let Some(line) = lines.next() {
