@@ -4,6 +4,7 @@
 import type { Language } from "../ipc/client"
 import { de } from "./de"
 import { en, type Strings } from "./en"
+import { numbers, times } from "./formats"
 
 type Known = "en" | "de"
 
@@ -22,11 +23,11 @@ class Words {
   }
 
   number(value: number, digits = 0): string {
-    return new Intl.NumberFormat(this.locale, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value)
+    return numbers(this.locale, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value)
   }
 
   percent(fraction: number): string {
-    return new Intl.NumberFormat(this.locale, { style: "percent", maximumFractionDigits: 0 }).format(fraction)
+    return numbers(this.locale, { style: "percent", maximumFractionDigits: 0 }).format(fraction)
   }
 
   /** Milliseconds below a second, seconds above. */
@@ -36,11 +37,11 @@ class Words {
 
   /** The time of day to the second, short enough for a column. */
   time(ms: number): string {
-    return new Intl.DateTimeFormat(this.locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }).format(ms)
+    return times(this.locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }).format(ms)
   }
 
   date(ms: number): string {
-    return new Intl.DateTimeFormat(this.locale, { dateStyle: "medium" }).format(ms)
+    return times(this.locale, { dateStyle: "medium" }).format(ms)
   }
 
   /** How long ago, in the largest unit that fits. */
@@ -62,7 +63,7 @@ class Words {
   moment(ms: number, now = Date.now()): string {
     const time = this.time(ms)
     if (new Date(ms).toDateString() === new Date(now).toDateString()) return time
-    return `${new Intl.DateTimeFormat(this.locale, { day: "numeric", month: "short" }).format(ms)}, ${time}`
+    return `${times(this.locale, { day: "numeric", month: "short" }).format(ms)}, ${time}`
   }
 
   /** Decimal units, as the Finder shows them. */

@@ -4,6 +4,7 @@
 import uPlot from "uplot"
 import "uplot/dist/uPlot.min.css"
 import type { History, Mark } from "../../ipc/client"
+import { times } from "../../strings/formats"
 import { words } from "../../strings/language.svelte"
 import { bands, columns, type Band, type Figure } from "./series"
 
@@ -69,13 +70,15 @@ export class Plots {
   #held: number | null = null
   #totalBytes = 0
   #pointing: Pointing
-  #colours: CSSStyleDeclaration
+  #page: CSSStyleDeclaration
+  /** Asking the page again for each stretch would make it work out its styles anew. */
+  #colours = new Map<string, string>()
 
   /** One element a plot, in the order of [`PLOTS`]. */
   constructor(hosts: HTMLElement[], shown: Shown, pointing: Pointing) {
     this.#hosts = hosts
     this.#pointing = pointing
-    this.#colours = getComputedStyle(document.documentElement)
+    this.#page = getComputedStyle(document.documentElement)
     this.#take(shown)
     this.#plots = PLOTS.map((plot, index) => this.#make(plot, hosts[index] as HTMLElement, index === PLOTS.length - 1, shown))
   }
@@ -101,7 +104,8 @@ export class Plots {
   resize(): void {
     this.#plots.forEach((plot, index) => {
       const { clientWidth: width, clientHeight: height } = this.#hosts[index] as HTMLElement
-      if (width > 0 && height > 0) plot.setSize({ width, height })
+      // An observer calls once at its begin, when nothing has changed.
+      if (width > 0 && height > 0 && (width !== plot.width || height !== plot.height)) plot.setSize({ width, height })
     })
   }
 
@@ -122,7 +126,9 @@ export class Plots {
   }
 
   #colour(name: string): string {
-    return this.#colours.getPropertyValue(name).trim()
+    const colour = this.#colours.get(name) ?? this.#page.getPropertyValue(name).trim()
+    this.#colours.set(name, colour)
+    return colour
   }
 
   #make(plot: Plot, host: HTMLElement, last: boolean, shown: Shown): uPlot {
@@ -230,7 +236,7 @@ export class Plots {
 
 function timeLabel(time: number, spanMs: number): string {
   const parts: Intl.DateTimeFormatOptions = spanMs > 48 * HOUR_MS ? { day: "numeric", month: "short" } : spanMs > HOUR_MS / 30 ? { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } : { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }
-  return new Intl.DateTimeFormat(words.locale, parts).format(time)
+  return times(words.locale, parts).format(time)
 }
 
 /** Where a time is in the plots, as a part of the element that holds them: its numbers are left and right. */

@@ -2,6 +2,7 @@
 // Here because the Monitor screen, the settings, the chat and the popover must say the same thing. Must not know components.
 
 import type { Alert, AnswerStats, Decision, Explanation, Happening, Moment, Reason } from "../../ipc/client"
+import { numbers } from "../../strings/formats"
 import { words } from "../../strings/language.svelte"
 
 type NameOf = (model: string) => string
@@ -23,7 +24,7 @@ const percent = (value: number) => words.percent(value / 100)
 /** A time in its largest fitting unit. */
 export function lasting(seconds: number): string {
   const [value, unit] = seconds < 90 ? [seconds, "second"] : seconds < 5400 ? [seconds / 60, "minute"] : [seconds / 3600, "hour"]
-  return new Intl.NumberFormat(words.locale, { style: "unit", unit: String(unit), unitDisplay: "short", maximumFractionDigits: 0 }).format(Number(value))
+  return numbers(words.locale, { style: "unit", unit: String(unit), unitDisplay: "short", maximumFractionDigits: 0 }).format(Number(value))
 }
 
 /** A reason as a clause that follows "because". */
