@@ -2,6 +2,8 @@
 //!
 //! Pure, so that each state can be tested without a tray. It must not know how a tray is drawn.
 
+use std::collections::BTreeMap;
+
 use hearth_app::hardware::{MemoryPressure, ThermalState};
 use hearth_app::inference::EngineState;
 use hearth_app::settings::TrayText;
@@ -30,14 +32,27 @@ pub struct Face {
     pub reason: String,
 }
 
-/// What is to be seen now. Without a moment nothing is known of the machine.
-pub fn face(engine: &EngineState, moment: Option<&Moment>, text: TrayText) -> Face {
+/// What models are called, by their names.
+pub type Titles = BTreeMap<String, String>;
+
+/// What is to be seen now. Without a moment nothing is known of the machine, and a model without a title goes by its name.
+pub fn face(
+    engine: &EngineState,
+    moment: Option<&Moment>,
+    text: TrayText,
+    titles: &Titles,
+) -> Face {
+    let title = |model: &String| titles.get(model).unwrap_or(model).clone();
     let (mut flame, mut dot, mut state) = match engine {
         EngineState::Unloaded => (Flame::Idle, false, "No model loaded".to_owned()),
-        EngineState::Loading { model, .. } => (Flame::Working, false, format!("Loading {model}…")),
-        EngineState::Ready { model, .. } => (Flame::Idle, false, format!("Ready: {model}")),
+        EngineState::Loading { model, .. } => {
+            (Flame::Working, false, format!("Loading {}…", title(model)))
+        }
+        EngineState::Ready { model, .. } => {
+            (Flame::Idle, false, format!("Ready: {}", title(model)))
+        }
         EngineState::Generating { model, .. } => {
-            (Flame::Busy, false, format!("Answering: {model}"))
+            (Flame::Busy, false, format!("Answering: {}", title(model)))
         }
         EngineState::Failed { error, .. } => (Flame::Idle, true, error.message.clone()),
     };
@@ -55,7 +70,7 @@ pub fn face(engine: &EngineState, moment: Option<&Moment>, text: TrayText) -> Fa
         // Another program's engine answers.
         flame = Flame::Busy;
         if let Some(model) = &work.model {
-            state = format!("Answering: {model}");
+            state = format!("Answering: {}", title(model));
         }
     }
     dot |= decision.level >= Level::Slowed
@@ -67,7 +82,8 @@ pub fn face(engine: &EngineState, moment: Option<&Moment>, text: TrayText) -> Fa
         dot,
         text: figure(moment, text),
         state,
-        reason: sentence.unwrap_or_else(free),
+        // A line of a menu has no full stop.
+        reason: sentence.map_or_else(free, |line| line.trim_end_matches('.').to_owned()),
     }
 }
 
@@ -118,7 +134,12 @@ mod tests {
 
     #[test]
     fn a_cool_idle_machine_shows_an_outline_and_no_text() {
-        let face = face(&ready(), Some(&Moment::default()), TrayText::None);
+        let face = face(
+            &ready(),
+            Some(&Moment::default()),
+            TrayText::None,
+            &Titles::new(),
+        );
         assert_eq!(
             (face.flame, face.dot, face.text.as_str()),
             (Flame::Idle, false, "")
@@ -127,6 +148,13 @@ mod tests {
             (face.state.as_str(), face.reason.as_str()),
             ("Ready: m", "Nothing is held back")
         );
+    }
+
+    #[test]
+    fn a_model_goes_by_its_title() {
+        let titles = Titles::from([("m".to_owned(), "Small Model".to_owned())]);
+        let face = face(&ready(), None, TrayText::None, &titles);
+        assert_eq!(face.state, "Ready: Small Model");
     }
 
     #[test]
@@ -143,7 +171,7 @@ mod tests {
             },
             ..Moment::default()
         };
-        let shown = face(&ready(), Some(&held), TrayText::None);
+        let shown = face(&ready(), Some(&held), TrayText::None, &Titles::new());
         assert!(
             shown.dot && shown.reason.contains("serious, 96 °C"),
             "{}",
@@ -162,7 +190,7 @@ mod tests {
                 reading,
                 ..Moment::default()
             };
-            assert!(face(&ready(), Some(&moment), TrayText::None).dot);
+            assert!(face(&ready(), Some(&moment), TrayText::None, &Titles::new()).dot);
         }
         let warm = Reading {
             thermal: Some(ThermalState::Fair),
@@ -172,7 +200,7 @@ mod tests {
             reading: warm,
             ..Moment::default()
         };
-        assert!(!face(&ready(), Some(&moment), TrayText::None).dot);
+        assert!(!face(&ready(), Some(&moment), TrayText::None, &Titles::new()).dot);
     }
 
     #[test]
@@ -195,18 +223,24 @@ mod tests {
             },
             ..Moment::default()
         };
-        let text = |text| face(&ready(), Some(&moment), text).text;
+        let text = |text| face(&ready(), Some(&moment), text, &Titles::new()).text;
         assert_eq!(text(TrayText::Speed), "31 t/s");
         assert_eq!(text(TrayText::Temperature), "81 °C");
         assert_eq!(text(TrayText::Power), "n/a");
         assert_eq!(text(TrayText::Memory), "25 %");
         assert_eq!(
-            face(&ready(), Some(&Moment::default()), TrayText::Speed).text,
+            face(
+                &ready(),
+                Some(&Moment::default()),
+                TrayText::Speed,
+                &Titles::new()
+            )
+            .text,
             ""
         );
         // The engine of another program answers.
         assert_eq!(
-            face(&ready(), Some(&moment), TrayText::None).flame,
+            face(&ready(), Some(&moment), TrayText::None, &Titles::new()).flame,
             Flame::Busy
         );
     }

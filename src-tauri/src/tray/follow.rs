@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use hearth_app::App;
+use hearth_app::inference::EngineState;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
-use super::face::{Face, Flame, face};
+use super::face::{Face, Flame, Titles, face};
 
 /// The shortest time between two changes: each one makes the system draw.
 const PACE: Duration = Duration::from_secs(1);
@@ -41,12 +42,14 @@ pub fn show(surface: &mut impl Surface, shown: Option<&Face>, face: &Face) {
 pub async fn follow(app: &App, mut surface: impl Surface) {
     let mut events = app.events().subscribe();
     let mut moments = app.monitor().ok().map(|monitor| monitor.subscribe());
-    let mut shown: Option<Face> = None;
+    let (mut shown, mut titles): (Option<Face>, _) = (None, Titles::new());
     let mut last = Instant::now();
     loop {
         let moment = moments.as_ref().map(|moments| moments.borrow().clone());
         let text = app.settings().get().tray_text;
-        let now = face(&app.inference().state(), moment.as_deref(), text);
+        let engine = app.inference().state();
+        learn(app, &engine, &mut titles).await;
+        let now = face(&engine, moment.as_deref(), text, &titles);
         if shown.as_ref() != Some(&now) {
             tokio::time::sleep_until(last + PACE).await;
             last = Instant::now();
@@ -69,10 +72,26 @@ pub async fn follow(app: &App, mut surface: impl Surface) {
     }
 }
 
+/// Asks what the engine's model is called, when it is another one. One that has no title has its name.
+async fn learn(app: &App, engine: &EngineState, titles: &mut Titles) {
+    let (EngineState::Loading { model, .. }
+    | EngineState::Ready { model, .. }
+    | EngineState::Generating { model, .. }) = engine
+    else {
+        return;
+    };
+    if !titles.contains_key(model) {
+        let known = app.models().details(model).await;
+        titles.insert(
+            model.clone(),
+            known.map_or(model.clone(), |known| known.title),
+        );
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use hearth_app::hardware::Reading;
-    use hearth_app::inference::EngineState;
     use hearth_app::settings::TrayText;
     use hearth_app::throttle::{Decision, Level, Reason};
     use hearth_app::timeline::Moment;
@@ -103,7 +122,7 @@ mod tests {
     fn told(moments: &[Moment], text: TrayText) -> Vec<String> {
         let (mut surface, mut shown) = (Counted::default(), None);
         for moment in moments {
-            let now = face(&EngineState::Unloaded, Some(moment), text);
+            let now = face(&EngineState::Unloaded, Some(moment), text, &Titles::new());
             show(&mut surface, shown.as_ref(), &now);
             shown = Some(now);
         }
