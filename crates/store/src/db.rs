@@ -8,6 +8,7 @@
 //! any later durable commit or checkpoint has synced the log. Reads have connections of their own and never wait for a writer
 //! (WAL). All calls block; async callers wrap them in `spawn_blocking`.
 
+pub(crate) mod files;
 mod open;
 mod pages;
 mod salvage;

@@ -12,6 +12,7 @@ use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::files::{corrupt, remove, sibling};
 use super::{
     AtomicUsize, Db, Durability, Mutex, OpenReport, open_connection, open_writer, salvage,
 };
@@ -319,29 +320,8 @@ fn log_has_content(path: &Path) -> bool {
     fs::metadata(sibling(path, "-wal")).is_ok_and(|metadata| metadata.len() > 0)
 }
 
-fn corrupt(path: &Path, reason: &str) -> Error {
-    Error::Corrupt {
-        path: path.to_owned(),
-        reason: reason.to_owned(),
-    }
-}
-
-/// `path` with `suffix` added to its file name.
-fn sibling(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
 fn exists(path: &Path) -> Result<bool> {
     path.try_exists().map_err(|source| Error::io(path, source))
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(source) if source.kind() != ErrorKind::NotFound => Err(Error::io(path, source)),
-        _ => Ok(()),
-    }
 }
 
 /// Escapes what has a meaning in an SQLite URI file name.

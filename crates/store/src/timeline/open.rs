@@ -5,10 +5,11 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
+use crate::db::files::{corrupt, remove, sibling};
 use crate::db::open_connection;
 use crate::error::{Error, Result};
 
@@ -127,25 +128,4 @@ fn create(path: &Path, connection: &Connection) -> Result<()> {
             "BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"
         ))
         .map_err(|error| Error::sqlite(path, error))
-}
-
-fn corrupt(path: &Path, reason: &str) -> Error {
-    Error::Corrupt {
-        path: path.to_owned(),
-        reason: reason.to_owned(),
-    }
-}
-
-/// `path` with `suffix` added to its file name.
-fn sibling(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(source) if source.kind() != ErrorKind::NotFound => Err(Error::io(path, source)),
-        _ => Ok(()),
-    }
 }
