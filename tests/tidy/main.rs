@@ -40,6 +40,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tauri", &["hearth-desktop"]),
     ("axum", &["hearth-server"]),
     ("llama-cpp-2", &["hearth-engine", "hearth-benches"]),
+    ("llama-cpp-sys-2", &["hearth-engine"]),
     ("rusqlite", &["hearth-store"]),
     ("keyring-core", &["hearth-store"]),
     ("toml_edit", &["hearth-store"]),
@@ -59,6 +60,10 @@ const WORDS: &[(&str, &[&str])] = &[
             "benches/src/bare.rs",
             "benches/src/embed.rs",
         ],
+    ),
+    (
+        "llama_cpp_sys_2",
+        &["crates/engine/src/llama.rs", "crates/engine/src/llama/"],
     ),
     (
         "std::env::var",

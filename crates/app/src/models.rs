@@ -1,6 +1,8 @@
 //! The models on this machine, by name. Paths stay inside the program.
 
+mod copying;
 mod details;
+mod smaller;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,8 +12,10 @@ use hearth_engine::{self as engine, LoadSpec};
 use hearth_models::{Header, Library, ModelFile, Projector, Purpose, Source};
 use serde::Serialize;
 
+pub use self::copying::{CopyStage, Copying};
 use self::details::Digests;
 pub use self::details::ModelDetails;
+pub use self::smaller::{CopyMade, CopyPreview, CopyWish, Quantisation, Stage};
 use crate::error::{Code, Error, Result, sentence};
 use crate::paths::Paths;
 
@@ -83,6 +87,7 @@ pub(crate) struct ValidModel {
 pub struct Models {
     library: Arc<Library>,
     digests: Arc<Digests>,
+    copies: copying::Copies,
     /// See [`Models::limit_context`].
     most_context_tokens: AtomicU32,
 }
@@ -92,6 +97,7 @@ impl Models {
         Self {
             library: Arc::new(Library::new(paths.bundled.clone(), paths.models.clone())),
             digests: Arc::default(),
+            copies: copying::Copies::default(),
             most_context_tokens: LoadSpec::DEFAULT_CONTEXT.into(),
         }
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use hearth_app::models::Quantisation;
 
 /// Language models on your own machine.
 #[derive(Debug, Clone, Parser)]
@@ -22,6 +23,8 @@ pub(crate) enum Command {
     /// List the models on this machine.
     #[command(visible_alias = "ls")]
     List,
+    /// Make a smaller copy of a model: its numbers rounded to fewer bits.
+    Quantize(Quantize),
     /// Answer other programs over HTTP until Ctrl+C.
     Serve(Serve),
     /// Look over this machine and the installation, and say what to do about what is wrong.
@@ -53,6 +56,29 @@ pub(crate) struct Monitor {
     /// Say why it was as fast or slow as it was then, such as `14:32` or `2026-11-21T14:32`.
     #[arg(long, value_name = "TIME", conflicts_with = "once")]
     pub(crate) explain: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Quantize {
+    /// Name of the model, as `hearth list` prints it.
+    pub(crate) model: String,
+    /// What the numbers become, the largest first: F16, Q8_0, Q6_K, Q5_K_M, Q4_K_M, Q4_K_S, IQ4_XS, Q3_K_M, Q2_K.
+    #[arg(value_name = "TYPE", value_parser = quantisation)]
+    pub(crate) to: Quantisation,
+    /// A text like what the copy will be used for: what matters in it is rounded least.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) text: Option<PathBuf>,
+    /// Only say how large the copy would be.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not measure original and copy, which takes time and needs memory for each.
+    #[arg(long)]
+    pub(crate) no_measure: bool,
+}
+
+fn quantisation(name: &str) -> Result<Quantisation, String> {
+    let known = || Quantisation::ALL.map(Quantisation::name).join(", ");
+    Quantisation::named(name).ok_or_else(|| format!("known are {}", known()))
 }
 
 /// How far back a history goes.

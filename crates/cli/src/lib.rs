@@ -7,6 +7,7 @@ mod doctor;
 mod exit;
 mod list;
 mod monitor;
+mod quantize;
 mod remote;
 mod run;
 mod serve;
@@ -44,6 +45,7 @@ fn start(arguments: Arguments) -> Result<ExitCode> {
         let result = match arguments.command {
             Command::Run(run) => run::run(&app, &run, arguments.json).await,
             Command::List => list::run(&app, arguments.json).await,
+            Command::Quantize(wish) => quantize::run(&app, &wish, arguments.json).await,
             Command::Serve(serve) => serve::serve(&app, &env, &serve, arguments.json).await,
             Command::Doctor => doctor::run(&app, &env, arguments.json).await,
             Command::Ps => serve::list(&app, arguments.json).await,

@@ -8,6 +8,7 @@ pub mod constrain;
 mod embedding;
 mod framing;
 mod positions;
+pub mod quantise;
 mod rank_head;
 pub mod sampling;
 mod state;

@@ -3,7 +3,7 @@
 //! One task owns the child and its whole life. A crash, a kill or a hang costs the requests that the child was working on;
 //! requests that had not been sent yet wait for the next child.
 
-mod child;
+pub(crate) mod child;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
@@ -328,7 +328,7 @@ impl Task {
         }
     }
 
-    async fn talk(&mut self, child: &mut Child) -> Outcome {
+    async fn talk(&mut self, child: &mut Child<FromChild>) -> Outcome {
         let mut watch = Watch {
             heard: Instant::now(),
             info: None,
@@ -365,7 +365,12 @@ impl Task {
         }
     }
 
-    fn on_frame(&mut self, child: &Child, frame: FromChild, watch: &mut Watch) -> Option<Outcome> {
+    fn on_frame(
+        &mut self,
+        child: &Child<FromChild>,
+        frame: FromChild,
+        watch: &mut Watch,
+    ) -> Option<Outcome> {
         watch.heard = Instant::now();
         match frame {
             FromChild::Hello { version } if version == protocol::VERSION => {}
@@ -410,7 +415,7 @@ impl Task {
         None
     }
 
-    fn on_command(&mut self, child: &Child, command: Command, info: Option<&ModelInfo>) {
+    fn on_command(&mut self, child: &Child<FromChild>, command: Command, info: Option<&ModelInfo>) {
         match command {
             Command::Ask {
                 id,
@@ -451,13 +456,13 @@ impl Task {
         }
     }
 
-    fn send_limits(&self, child: &Child) {
+    fn send_limits(&self, child: &Child<FromChild>) {
         let limits = self.limits;
         let _ = child.send(&ToChild::Limit { limits });
     }
 
     /// Sends what has not been sent. A request that does not fit a frame fails here.
-    fn send_waiting(&mut self, child: &Child) {
+    fn send_waiting(&mut self, child: &Child<FromChild>) {
         self.flights.retain(|_, flight| {
             let Some(message) = flight.message.take() else {
                 return true;

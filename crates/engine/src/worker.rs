@@ -13,7 +13,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::backend::Backend;
 use crate::embed::fake::FakeEncoder;
@@ -21,6 +21,7 @@ use crate::embed::{self, Encoder};
 use crate::fake::Fake;
 use crate::kvstore::KvStore;
 use crate::protocol::{self, FromChild, ToChild};
+use crate::quantise::{QUANTISE_ARGUMENT, Step};
 use crate::request::invalid;
 use crate::scheduler::{self, Progress, Work};
 use crate::{Error, Event, LoadSpec, Purpose, llama};
@@ -45,8 +46,11 @@ pub fn run_if_asked() -> Option<ExitCode> {
     if arguments.next()? != WORKER_ARGUMENT {
         return None;
     }
-    let fake = arguments.next().is_some_and(|a| a == FAKE_ARGUMENT);
-    Some(match run(fake) {
+    let ended = match arguments.next() {
+        Some(what) if what == QUANTISE_ARGUMENT => quantise(),
+        what => run(what.is_some_and(|a| a == FAKE_ARGUMENT)),
+    };
+    Some(match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "the engine process ends");
@@ -67,7 +71,7 @@ impl Output {
         Ok(Self(Arc::new(Mutex::new(File::from(pipe)))))
     }
 
-    fn send(&self, message: &FromChild) -> io::Result<()> {
+    fn send(&self, message: &impl Serialize) -> io::Result<()> {
         let mut pipe = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         protocol::write(&mut *pipe, message)
     }
@@ -130,6 +134,29 @@ fn run(fake: bool) -> io::Result<()> {
         Ok(()) => Ok(()),
         Err(error) => output.send(&FromChild::LoadFailed { error }),
     }
+}
+
+/// Makes a smaller copy of a model: gets one job, tells how far it is and what came of it. The parent ends it to cancel.
+fn quantise() -> io::Result<()> {
+    let output = Output::take()?;
+    let mut input = BufReader::new(io::stdin());
+    let Some(job) = protocol::read(&mut input)? else {
+        return Ok(());
+    };
+    std::thread::spawn(move || {
+        // The parent says no more; the end of the input is its end.
+        let _ = io::copy(&mut input, &mut io::sink());
+        #[allow(clippy::exit)] // The other thread is in C++, which nothing else would end.
+        std::process::exit(0);
+    });
+    let say = output.clone();
+    let made = llama::quantise::run(&job, move |step| {
+        let _ = say.send(&step);
+    });
+    output.send(&match made {
+        Ok(made) => Step::Made { made },
+        Err(error) => Step::Failed { error },
+    })
 }
 
 /// The fake model has no file, but a path that does not exist fails as it would for a real one.

@@ -8,8 +8,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::gguf::part_paths_of;
+use crate::gguf::{part_paths_of, validate_file};
 use crate::library::{Library, ModelFile, Source};
+
+/// Ending of a file that is being made; the library lists only `.gguf`.
+const UNFINISHED: &str = "making";
 
 /// Removes the files of a model of the user and returns its name and how many bytes that were. A link is removed, not what it
 /// leads to. Blocks on the disk.
@@ -57,6 +60,36 @@ pub fn copy(library: &Library, name: &str, new_name: &str) -> Result<String> {
         made.push(target);
     }
     Ok(stem)
+}
+
+/// Where a model of this name is made: in the user's folder, which is created if need be, with an ending that no list shows.
+pub fn place_for(library: &Library, name: &str) -> Result<PathBuf> {
+    let folder = library.own_dir();
+    fs::create_dir_all(folder).map_err(|source| Error::not_written(folder, source))?;
+    Ok(folder.join(format!("{}.{UNFINISHED}", checked(name)?)))
+}
+
+/// Validates a file that was made at [`place_for`] this name and makes it a model. Never replaces one. Blocks on the disk.
+pub fn adopt(library: &Library, unfinished: &Path, name: &str) -> Result<()> {
+    validate_file(unfinished)?;
+    let target = library.own_dir().join(format!("{}.gguf", checked(name)?));
+    let written = |source| Error::not_written(&target, source);
+    fs::File::open(unfinished)
+        .and_then(|file| file.sync_all())
+        .map_err(written)?;
+    if target.exists() {
+        let name = name.to_owned();
+        return Err(Error::Exists { name });
+    }
+    fs::rename(unfinished, &target).map_err(written)
+}
+
+/// The name, when it is one.
+fn checked(name: &str) -> Result<&str> {
+    let is_name = Library::name_for(name).is_some_and(|slug| slug == name);
+    is_name.then_some(name).ok_or_else(|| Error::BadName {
+        name: name.to_owned(),
+    })
 }
 
 fn own_model(library: &Library, name: &str) -> Result<ModelFile> {

@@ -6,13 +6,15 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::Launch;
-use crate::protocol::{self, FromChild, ToChild};
+use crate::protocol::{self, ToChild};
 
 /// How much of the child's standard error is kept for an error message, in bytes.
 const TAIL_BYTES: usize = 8 * 1024;
@@ -21,17 +23,17 @@ const LINE_BYTES: usize = 16 * 1024;
 /// How long a child may take to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// A running child.
-pub(super) struct Child {
+/// A running child that says `M`. Its drop ends the process.
+pub(crate) struct Child<M> {
     process: tokio::process::Child,
     input: mpsc::UnboundedSender<Vec<u8>>,
-    pub(super) frames: mpsc::UnboundedReceiver<io::Result<FromChild>>,
+    pub(crate) frames: mpsc::UnboundedReceiver<io::Result<M>>,
     tail: Arc<Mutex<VecDeque<u8>>>,
     stderr: JoinHandle<()>,
 }
 
-impl Child {
-    pub(super) fn spawn(launch: &Launch) -> io::Result<Self> {
+impl<M: DeserializeOwned + Send + 'static> Child<M> {
+    pub(crate) fn spawn(launch: &Launch) -> io::Result<Self> {
         let mut process = Command::new(&launch.program)
             .args(&launch.arguments)
             // A backend library must never be looked for where the user happens to be.
@@ -65,13 +67,13 @@ impl Child {
     }
 
     /// Queues a message. A child that is gone shows at its exit, not here.
-    pub(super) fn send(&self, message: &ToChild) -> io::Result<()> {
+    pub(crate) fn send(&self, message: &impl Serialize) -> io::Result<()> {
         let _ = self.input.send(protocol::encode(message)?);
         Ok(())
     }
 
     /// Waits for the end of the process; safe to drop and call again.
-    pub(super) async fn wait(&mut self) -> io::Result<ExitStatus> {
+    pub(crate) async fn wait(&mut self) -> io::Result<ExitStatus> {
         self.process.wait().await
     }
 
@@ -93,7 +95,7 @@ impl Child {
     }
 
     /// The last lines of standard error, complete once the process has ended.
-    pub(super) async fn stderr_tail(self) -> String {
+    pub(crate) async fn stderr_tail(self) -> String {
         let _ = tokio::time::timeout(Duration::from_millis(200), self.stderr).await;
         let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes: Vec<u8> = tail.iter().copied().collect();
@@ -109,7 +111,10 @@ async fn write_frames(mut stdin: ChildStdin, mut frames: mpsc::UnboundedReceiver
     }
 }
 
-async fn read_frames(stdout: ChildStdout, frames: mpsc::UnboundedSender<io::Result<FromChild>>) {
+async fn read_frames<M: DeserializeOwned>(
+    stdout: ChildStdout,
+    frames: mpsc::UnboundedSender<io::Result<M>>,
+) {
     let mut stdout = BufReader::new(stdout);
     loop {
         let frame = match protocol::read_async(&mut stdout).await {

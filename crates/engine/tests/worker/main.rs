@@ -4,6 +4,7 @@
 
 mod embed;
 mod faults;
+mod quantise;
 mod starter;
 mod streams;
 mod vision;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         .chain(streams::trials())
         .chain(embed::trials())
         .chain(vision::trials())
+        .chain(quantise::trials())
         .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
