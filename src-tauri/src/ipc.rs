@@ -2,6 +2,7 @@
 //! test fails when that file is stale.
 
 mod chats;
+mod models;
 mod monitor;
 pub mod names;
 mod program;
@@ -27,8 +28,7 @@ pub fn commands() -> Builder<Wry> {
             chats::create_chat,
             chats::open_chat,
             chats::rename_chat,
-            chats::delete_chat,
-            chats::restore_chat,
+            chats::set_chat_deleted,
             chats::save_draft,
             chats::read_ahead,
             chats::send_message,
@@ -37,14 +37,16 @@ pub fn commands() -> Builder<Wry> {
             chats::stop_generation,
             chats::select_branch,
             program::engine_state,
-            program::list_models,
+            models::list_models,
+            models::model_page,
+            models::change_models,
+            models::model_work,
             settings::get_settings,
             settings::set_setting,
             settings::reset_setting,
             program::open_folder,
             chats::export_chats,
-            chats::delete_all_chats,
-            chats::clear_kept_chats,
+            chats::clear_chats,
             server::server_status,
             server::list_requests,
             server::list_api_keys,
@@ -58,9 +60,7 @@ pub fn commands() -> Builder<Wry> {
             providers::list_providers,
             providers::set_provider_key,
             program::open_link,
-            program::show_main_window,
-            program::hide_window,
-            program::set_pinned,
+            program::act_on_window,
             program::quit_app,
         ])
 }

@@ -58,6 +58,7 @@ fn build(handle: &AppHandle) -> tauri::Result<()> {
             &PredefinedMenuItem::separator(handle)?,
             &MenuItem::with_id(handle, "open", "Open Chat", true, None::<&str>)?,
             &MenuItem::with_id(handle, "new", "New Chat", true, None::<&str>)?,
+            &MenuItem::with_id(handle, "models", "Models", true, None::<&str>)?,
             &MenuItem::with_id(handle, "monitor", "Monitor", true, None::<&str>)?,
             &MenuItem::with_id(handle, "server", "Server", true, None::<&str>)?,
             &MenuItem::with_id(handle, "settings", "Settings…", true, None::<&str>)?,
@@ -108,6 +109,7 @@ fn on_menu(handle: &AppHandle, event: MenuEvent) {
             windows::show_main(handle);
             handle.state::<Shell>().app.events().send(AppEvent::NewChat);
         }
+        "models" => windows::show_main_at(handle, Some(Section::Models), None),
         "monitor" => windows::show_main_at(handle, Some(Section::Monitor), None),
         "server" => windows::show_main_at(handle, Some(Section::Server), None),
         "settings" => windows::show_main_at(handle, Some(Section::Settings), None),

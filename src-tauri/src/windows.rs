@@ -66,6 +66,7 @@ fn build_main(
 ) -> tauri::Result<WebviewWindow> {
     // A view that is built new is told by its address where to open.
     let place = match (section, chat_id) {
+        (Some(Section::Models), _) => "index.html#models".to_owned(),
         (Some(Section::Monitor), _) => "index.html#monitor".to_owned(),
         (Some(Section::Server), _) => "index.html#server".to_owned(),
         (Some(Section::Settings), _) => "index.html#settings".to_owned(),

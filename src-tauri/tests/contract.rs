@@ -70,7 +70,7 @@ fn capabilities_grant_our_commands_and_the_event_only() {
     }
     let popover = fs::read_to_string(root("capabilities/popover.json")).unwrap();
     for forbidden in [
-        "allow-delete-all-chats",
+        "allow-clear-chats",
         "allow-export-chats",
         "allow-open-folder",
         "allow-create-api-key",

@@ -65,7 +65,7 @@ test("with a tray the icon is registered, and a hidden window comes back on a se
   await hearth.until("the icon to be registered", async () => (tray?.icons ?? 0) > 0)
   const visible = (wanted: boolean) => hearth?.until(`the window to be ${wanted ? "shown" : "hidden"}`, async () => (await hearth?.browser.execute(() => !document.hidden)) === wanted)
   await visible(true)
-  await hearth.invoke("hide_window")
+  await hearth.invoke("act_on_window", { action: { type: "hide" } })
   await visible(false)
   expect(isAlive(hearth.running.program)).toBe(true)
   const second = spawnSync(hearth.running.path, { env: { ...process.env, HEARTH_HOME: hearth.home, HEARTH_ENGINE: "fake" }, timeout: 10_000 })

@@ -11,6 +11,7 @@ use crate::timeline::Alert;
 #[serde(rename_all = "snake_case")]
 pub enum Section {
     Chats,
+    Models,
     Monitor,
     Server,
     Settings,
@@ -29,6 +30,8 @@ pub enum AppEvent {
     SettingsChanged,
     /// A model was loaded, unloaded or pinned.
     LoadedModelsChanged,
+    /// A model came or went, on the disk.
+    ModelsChanged,
     /// The server listens, or does not any more, or elsewhere.
     ServerChanged,
     /// The engines are held back in another way, or for another reason.

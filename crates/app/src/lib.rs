@@ -209,6 +209,17 @@ impl App {
         &self.models
     }
 
+    /// Removes a model of the user, unloading it first, and returns how many bytes that frees.
+    pub async fn remove_model(&self, name: &str) -> Result<u64> {
+        match self.inference.unload(name).await {
+            Err(error) if error.code != Code::NotFound => return Err(error),
+            _ => {}
+        }
+        let (_, freed_bytes) = self.models.remove(name).await?;
+        self.events.send(events::AppEvent::ModelsChanged);
+        Ok(freed_bytes)
+    }
+
     pub fn inference(&self) -> &Arc<Inference> {
         &self.inference
     }

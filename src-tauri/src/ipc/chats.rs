@@ -2,7 +2,7 @@
 
 use hearth_app::Result;
 use hearth_app::chats::{ChatEvent, ChatSummary, ChatView, ExportFormat, Follow, SendReceipt};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tauri::State;
 use tauri::ipc::Channel;
 
@@ -46,16 +46,20 @@ pub async fn rename_chat(
     shell.app.chats()?.rename(&chat_id, &title).await
 }
 
+/// Deletes a chat, or takes that back.
 #[tauri::command]
 #[specta::specta]
-pub async fn delete_chat(shell: State<'_, Shell>, chat_id: String) -> Result<()> {
-    shell.app.chats()?.delete(&chat_id).await
-}
-
-#[tauri::command]
-#[specta::specta]
-pub async fn restore_chat(shell: State<'_, Shell>, chat_id: String) -> Result<ChatSummary> {
-    shell.app.chats()?.restore(&chat_id).await
+pub async fn set_chat_deleted(
+    shell: State<'_, Shell>,
+    chat_id: String,
+    deleted: bool,
+) -> Result<()> {
+    let chats = shell.app.chats()?;
+    if deleted {
+        chats.delete(&chat_id).await
+    } else {
+        chats.restore(&chat_id).await.map(drop)
+    }
 }
 
 #[tauri::command]
@@ -145,26 +149,38 @@ pub async fn export_chats(shell: State<'_, Shell>, format: ExportFormat) -> Resu
     shell.app.chats()?.export(format).await
 }
 
-/// Returns how many chats were removed.
-#[tauri::command]
-#[specta::specta]
-pub async fn delete_all_chats(shell: State<'_, Shell>) -> Result<u32> {
-    shell.app.chats()?.delete_all().await
+/// What is to be removed of all chats.
+#[derive(Debug, Clone, Copy, Deserialize, specta::Type)]
+#[serde(rename_all = "snake_case")]
+pub enum Cleared {
+    /// The chats themselves.
+    Chats,
+    /// What models keep of them on disk.
+    Kept,
 }
 
-/// What was removed from the disk.
-#[derive(Debug, Clone, Serialize, specta::Type)]
+/// What was removed.
+#[derive(Debug, Clone, Default, Serialize, specta::Type)]
 pub struct Freed {
+    chats: u32,
     #[specta(type = u32)]
     bytes: u64,
 }
 
-/// Removes what models keep of chats on disk.
 #[tauri::command]
 #[specta::specta]
-pub async fn clear_kept_chats(shell: State<'_, Shell>) -> Result<Freed> {
-    let bytes = shell.app.chats()?.clear_kept().await?;
-    Ok(Freed { bytes })
+pub async fn clear_chats(shell: State<'_, Shell>, what: Cleared) -> Result<Freed> {
+    let chats = shell.app.chats()?;
+    Ok(match what {
+        Cleared::Chats => Freed {
+            chats: chats.delete_all().await?,
+            bytes: 0,
+        },
+        Cleared::Kept => Freed {
+            chats: 0,
+            bytes: chats.clear_kept().await?,
+        },
+    })
 }
 
 /// The generation does not depend on its views: one that is gone only ends the forwarding.

@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering;
 
 use hearth_app::events::Section;
 use hearth_app::inference::EngineState;
-use hearth_app::models::ModelSummary;
 use hearth_app::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
 use tauri::{AppHandle, State, WebviewWindow};
@@ -88,12 +87,6 @@ pub async fn engine_state(shell: State<'_, Shell>) -> Result<EngineState> {
 
 #[tauri::command]
 #[specta::specta]
-pub async fn list_models(shell: State<'_, Shell>) -> Result<Vec<ModelSummary>> {
-    Ok(shell.app.models().list().await?.models)
-}
-
-#[tauri::command]
-#[specta::specta]
 pub async fn open_folder(
     handle: AppHandle,
     shell: State<'_, Shell>,
@@ -149,29 +142,40 @@ pub async fn open_link(handle: AppHandle, url: String) -> Result<()> {
         })
 }
 
+/// What is done with windows.
+#[derive(Debug, Clone, Deserialize, specta::Type)]
+#[serde(
+    tag = "type",
+    rename_all = "snake_case",
+    rename_all_fields = "camelCase"
+)]
+pub enum WindowAction {
+    /// Shows the main window, at a place of it.
+    ShowMain {
+        chat_id: Option<String>,
+        section: Option<Section>,
+    },
+    /// Hides the window that asks.
+    Hide,
+    /// Whether the popover stays when it loses the focus.
+    Pin { pinned: bool },
+}
+
 #[tauri::command]
 #[specta::specta]
-pub async fn show_main_window(
+pub async fn act_on_window(
     handle: AppHandle,
-    chat_id: Option<String>,
-    section: Option<Section>,
+    window: WebviewWindow,
+    shell: State<'_, Shell>,
+    action: WindowAction,
 ) -> Result<()> {
-    windows::show_main_at(&handle, section, chat_id);
-    Ok(())
-}
-
-/// Hides the window that asks.
-#[tauri::command]
-#[specta::specta]
-pub async fn hide_window(window: WebviewWindow) -> Result<()> {
-    windows::hide(&window);
-    Ok(())
-}
-
-#[tauri::command]
-#[specta::specta]
-pub async fn set_pinned(shell: State<'_, Shell>, pinned: bool) -> Result<()> {
-    shell.pinned.store(pinned, Ordering::Relaxed);
+    match action {
+        WindowAction::ShowMain { chat_id, section } => {
+            windows::show_main_at(&handle, section, chat_id);
+        }
+        WindowAction::Hide => windows::hide(&window),
+        WindowAction::Pin { pinned } => shell.pinned.store(pinned, Ordering::Relaxed),
+    }
     Ok(())
 }
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url"
 import type { Hearth } from "./hearth"
 
 const STARTER = fileURLToPath(new URL("../../../target/debug/resources/models/SmolLM2-135M-Instruct.Q4_1.gguf", import.meta.url))
-const LONG_NAME = "Qwen3-Coder-30B-A3B-Instruct-UD-Q4_K_XL"
+export const LONG_NAME = "Qwen3-Coder-30B-A3B-Instruct-UD-Q4_K_XL"
 const USES = ["Editor", "Laptop in the kitchen", "Notes about the garden, indexed every night at half past three", "Shell scripts", "Continuous integration"]
 
 /** A model whose file has a long name; call it before the program starts. */

@@ -12,8 +12,8 @@ export const commands = {
 	/**  Also begins to load the model, so that the first answer need not wait for it. */
 	openChat: (chatId: string) => __TAURI_INVOKE<ChatView>("open_chat", { chatId }),
 	renameChat: (chatId: string, title: string) => __TAURI_INVOKE<ChatSummary>("rename_chat", { chatId, title }),
-	deleteChat: (chatId: string) => __TAURI_INVOKE<null>("delete_chat", { chatId }),
-	restoreChat: (chatId: string) => __TAURI_INVOKE<ChatSummary>("restore_chat", { chatId }),
+	/**  Deletes a chat, or takes that back. */
+	setChatDeleted: (chatId: string, deleted: boolean) => __TAURI_INVOKE<null>("set_chat_deleted", { chatId, deleted }),
 	saveDraft: (chatId: string, text: string) => __TAURI_INVOKE<null>("save_draft", { chatId, text }),
 	/**  Whether the model reads the message while it is being typed. Nothing is stored. */
 	readAhead: (chatId: string, draft: string) => __TAURI_INVOKE<boolean>("read_ahead", { chatId, draft }),
@@ -27,16 +27,18 @@ export const commands = {
 	/**  What the model does that answers in the chats. */
 	engineState: () => __TAURI_INVOKE<EngineState>("engine_state"),
 	listModels: () => __TAURI_INVOKE<ModelSummary[]>("list_models"),
+	/**  What can be known of a model that can be used. */
+	modelPage: (name: string) => __TAURI_INVOKE<ModelPage>("model_page", { name }),
+	changeModels: (change: ModelsChange) => __TAURI_INVOKE<ModelsChanged>("change_models", { change }),
+	/**  Asked for once a second while something shows it. */
+	modelWork: () => __TAURI_INVOKE<ModelWork>("model_work"),
 	getSettings: () => __TAURI_INVOKE<SettingsView>("get_settings"),
 	setSetting: (change: SettingChange) => __TAURI_INVOKE<SettingsView>("set_setting", { change }),
 	resetSetting: (key: SettingKey) => __TAURI_INVOKE<SettingsView>("reset_setting", { key }),
 	openFolder: (kind: FolderKind) => __TAURI_INVOKE<null>("open_folder", { kind }),
 	/**  Returns where the files were written. */
 	exportChats: (format: ExportFormat) => __TAURI_INVOKE<string>("export_chats", { format }),
-	/**  Returns how many chats were removed. */
-	deleteAllChats: () => __TAURI_INVOKE<number>("delete_all_chats"),
-	/**  Removes what models keep of chats on disk. */
-	clearKeptChats: () => __TAURI_INVOKE<Freed>("clear_kept_chats"),
+	clearChats: (what: Cleared) => __TAURI_INVOKE<Freed>("clear_chats", { what }),
 	serverStatus: () => __TAURI_INVOKE<ServerStatus>("server_status"),
 	/**  What runs, and the requests that ended with a higher id than this; a view asks again while it is open. */
 	listRequests: (after: number) => __TAURI_INVOKE<Requests>("list_requests", { after }),
@@ -58,10 +60,7 @@ export const commands = {
 	setProviderKey: (id: string, key: string | null) => __TAURI_INVOKE<null>("set_provider_key", { id, key }),
 	/**  Opens a link in the user's browser. The view has shown the whole address and asked. */
 	openLink: (url: string) => __TAURI_INVOKE<null>("open_link", { url }),
-	showMainWindow: (chatId: string | null, section: Section | null) => __TAURI_INVOKE<null>("show_main_window", { chatId, section }),
-	/**  Hides the window that asks. */
-	hideWindow: () => __TAURI_INVOKE<null>("hide_window"),
-	setPinned: (pinned: boolean) => __TAURI_INVOKE<null>("set_pinned", { pinned }),
+	actOnWindow: (action: WindowAction) => __TAURI_INVOKE<null>("act_on_window", { action }),
 	quitApp: () => __TAURI_INVOKE<null>("quit_app"),
 };
 
@@ -111,6 +110,8 @@ export type ApiKey = {
 export type AppEvent = { type: "chats_changed" } | { type: "settings_changed" } | 
 /**  A model was loaded, unloaded or pinned. */
 { type: "loaded_models_changed" } | 
+/**  A model came or went, on the disk. */
+{ type: "models_changed" } | 
 /**  The server listens, or does not any more, or elsewhere. */
 { type: "server_changed" } | 
 /**  The engines are held back in another way, or for another reason. */
@@ -179,8 +180,53 @@ export type ChatView = {
 	draft: string,
 };
 
+/**  What is to be removed of all chats. */
+export type Cleared = 
+/**  The chats themselves. */
+"chats" | 
+/**  What models keep of them on disk. */
+"kept";
+
 /**  What kind of thing went wrong. The doors choose a status, a button or an exit code by it, never by the text. */
 export type Code = "invalid_input" | "not_found" | "model_missing" | "model_invalid" | "model_unsupported" | "model_unreadable" | "insufficient_memory" | "context_overflow" | "engine_crashed" | "engine_unresponsive" | "engine_unavailable" | "busy" | "disk_full" | "storage" | "storage_read_only" | "storage_newer" | "settings" | "unsupported" | "network" | "internal";
+
+/**  A copy that was made. */
+export type CopyMade = {
+	name: string,
+	sourceBytes: number,
+	bytes: number,
+	/**  How surprised each is by the same text: 1 at best, a few per cent more is hardly noticed. Absent when it was not measured. */
+	sourcePerplexity: number | null,
+	perplexity: number | null,
+};
+
+/**  What a copy would be like. */
+export type CopyPreview = {
+	/**  Name of the copy. */
+	name: string,
+	sourceBytes: number,
+	/**  To some kilobytes. */
+	bytes: number,
+	/**  The original has been rounded already, so the copy loses more than one of the original weights would. */
+	roundedTwice: boolean,
+};
+
+/**  What is being done for a copy. */
+export type CopyStage = "starting" | "importance" | "convert" | "measure_source" | "measure_copy";
+
+/**  A copy that is being made, or the last one that was. */
+export type Copying = {
+	/**  Name of the original. */
+	model: string,
+	preview: CopyPreview,
+	stage: CopyStage,
+	/**  `done` of `total` pieces of this stage; both 0 before the first. */
+	done: number,
+	total: number,
+	/**  One of them is there when it is over. */
+	made: CopyMade | null,
+	error: IpcError | null,
+};
 
 /**  The cores of one kind together. */
 export type CoreTier = {
@@ -248,8 +294,9 @@ export type FinishReason = "stop" | "length" | "cancelled";
 /**  A folder that can be shown in the file manager. */
 export type FolderKind = "settings" | "data" | "models" | "logs";
 
-/**  What was removed from the disk. */
+/**  What was removed. */
 export type Freed = {
+	chats: number,
 	bytes: number,
 };
 
@@ -363,6 +410,23 @@ export type MessageStatus = "complete" | "streaming" |
 /**  The program or the engine ended while it was being written. */
 "interrupted" | "failed";
 
+/**  What a model says about itself. */
+export type ModelPage = {
+	name: string,
+	architecture: string,
+	parameters: number,
+	layers: number,
+	/**  Tokens that it was trained to look back on, and that fit when it is loaded. */
+	trainedTokens: number,
+	contextTokens: number,
+	callsTools: boolean,
+	sees: boolean,
+	thinks: boolean,
+	/**  It brings its own chat template. */
+	hasTemplate: boolean,
+	files: number,
+};
+
 /**  What a model can be used for. */
 export type ModelPurpose = 
 /**  It answers. */
@@ -392,6 +456,28 @@ export type ModelSummary = {
 	purpose: ModelPurpose | null,
 	/**  Why it cannot be used. */
 	problem: IpcError | null,
+};
+
+/**  What is going on with models. */
+export type ModelWork = {
+	copying: Copying | null,
+};
+
+/**  What is done with a model. */
+export type ModelsChange = 
+/**  Removes the files of a model of the user. */
+{ type: "remove"; name: string } | 
+/**  Says what a smaller copy would be like; nothing is made. */
+{ type: "preview_copy"; name: string; quantisation: string } | 
+/**  Begins a smaller copy. */
+{ type: "copy"; name: string; quantisation: string; measure: boolean } | 
+/**  Gives up the copy that is being made, or forgets the one that is over. */
+{ type: "end_copy" };
+
+/**  What came of it. */
+export type ModelsChanged = {
+	freedBytes: number | null,
+	preview: CopyPreview | null,
 };
 
 /**  One moment: what the machine said, what the engines did, what was decided. */
@@ -566,7 +652,7 @@ export type Scope =
 "admin";
 
 /**  A part of the main window. */
-export type Section = "chats" | "monitor" | "server" | "settings";
+export type Section = "chats" | "models" | "monitor" | "server" | "settings";
 
 /**  Which key sends a message; the other one makes a new line. */
 export type SendKey = "enter" | "mod_enter";
@@ -772,6 +858,15 @@ export type ThermalState = "nominal" | "fair" | "serious" | "critical";
 
 /**  What stands beside the tray icon. */
 export type TrayText = "none" | "speed" | "temperature" | "power" | "memory";
+
+/**  What is done with windows. */
+export type WindowAction = 
+/**  Shows the main window, at a place of it. */
+{ type: "show_main"; chatId: string | null; section: Section | null } | 
+/**  Hides the window that asks. */
+{ type: "hide" } | 
+/**  Whether the popover stays when it loses the focus. */
+{ type: "pin"; pinned: boolean };
 
 /**  What the engines did in the second before a moment. */
 export type Work = {

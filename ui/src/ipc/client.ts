@@ -3,7 +3,7 @@
 
 import type {
   ApiKey, AppEvent, AppInfo, At, ChatEvent, ChatSummary, ChatView, Code, Decision, EngineState, Explanation, ExportAs, ExportFormat, FolderKind,
-  Freed, History, IpcError, ModelSummary, Moment, NewApiKey, Provider, Requests, Scope, Section, SendReceipt, ServerStatus, SettingChange, SettingKey, SettingsView, Span,
+  Freed, History, IpcError, ModelPage, ModelsChange, ModelsChanged, ModelSummary, ModelWork, Moment, NewApiKey, Provider, Requests, Scope, Section, SendReceipt, ServerStatus, SettingChange, SettingKey, SettingsView, Span,
 } from "./bindings"
 
 export type * from "./bindings"
@@ -22,7 +22,7 @@ export interface Client {
   openChat(chatId: string): Promise<ChatView>
   renameChat(chatId: string, title: string): Promise<ChatSummary>
   deleteChat(chatId: string): Promise<Done>
-  restoreChat(chatId: string): Promise<ChatSummary>
+  restoreChat(chatId: string): Promise<Done>
   saveDraft(chatId: string, text: string): Promise<Done>
   /** Lets the model read a message that is not finished; whether it does. */
   readAhead(chatId: string, draft: string): Promise<boolean>
@@ -33,6 +33,10 @@ export interface Client {
   selectBranch(chatId: string, messageId: string): Promise<ChatView>
   engineState(): Promise<EngineState>
   listModels(): Promise<ModelSummary[]>
+  modelPage(name: string): Promise<ModelPage>
+  changeModels(change: ModelsChange): Promise<ModelsChanged>
+  /** The copy that is being made: asked for while something shows it. */
+  modelWork(): Promise<ModelWork>
   getSettings(): Promise<SettingsView>
   setSetting(change: SettingChange): Promise<SettingsView>
   resetSetting(key: SettingKey): Promise<SettingsView>

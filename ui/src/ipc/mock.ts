@@ -2,7 +2,7 @@
 // Here beside the real one so that both have one type. Loaded only in development builds. Must not know views.
 // Address parameters: ?mock=normal|empty|long|error|loading|prefill|stream|repaired|hot &platform=linux &language=de
 
-import type { ChatSummary, EngineState, IpcError, Message, Settings, SettingChange, SettingKey } from "./bindings"
+import type { ChatSummary, Copying, EngineState, IpcError, Message, Settings, SettingChange, SettingKey } from "./bindings"
 import type { ApiKey, Client, Following, OnChatEvent } from "./client"
 import { fieldOf } from "./fields"
 import { ANSWER, chatsFor, CRASHED, DEFAULTS, INFO, longAnswer, message, MODELS, NO_MEMORY, providers, requests, STATS } from "./mock_data"
@@ -48,6 +48,7 @@ export function createMock(options: MockOptions): Client {
   const drafts = new Map<string, string>()
   const running = new Map<string, () => void>()
   let keys: ApiKey[] = []
+  let copying: Copying | null = null
   let settings: Settings = { ...DEFAULTS, model: "starter" }
   let repaired = options.kind === "repaired" ? ["The temperature in the settings file was not a number and is 0.7 again. The old file is kept as settings.toml.bak."] : []
   const listeners = new Set<(event: { type: "chats_changed" } | { type: "settings_changed" }) => void>()
@@ -146,7 +147,6 @@ export function createMock(options: MockOptions): Client {
       const chat = gone.get(chatId) ?? fail("not_found", "This chat no longer exists.")
       chats = [...chats, chat]
       changed()
-      return { ...chat }
     },
     saveDraft: async (chatId, text) => { drafts.set(chatId, text) },
     readAhead: async () => settings.readAhead,
@@ -165,13 +165,24 @@ export function createMock(options: MockOptions): Client {
     },
     engineState: async () => engine,
     listModels: async () => MODELS,
+    modelPage: async (name) => ({
+      name, architecture: "llama", parameters: 134_515_008, layers: 30, trainedTokens: 8192, contextTokens: 8192, callsTools: true, sees: false, thinks: false, hasTemplate: true, files: 1,
+    }),
+    changeModels: async (change) => {
+      const size = MODELS.find((model) => change.type !== "end_copy" && model.name === change.name)?.sizeBytes ?? 0
+      const preview = change.type === "preview_copy" || change.type === "copy" ? { name: `${change.name}-${change.quantisation.toLowerCase()}`, sourceBytes: size, bytes: Math.round(size * 0.7), roundedTwice: true } : null
+      if (change.type === "copy" && preview) copying = { model: change.name, preview, stage: "convert", done: 129, total: 272, made: null, error: null }
+      if (change.type === "end_copy") copying = null
+      return { freedBytes: change.type === "remove" ? size : null, preview }
+    },
+    modelWork: async () => ({ copying }),
     getSettings: async () => ({ settings, defaults: DEFAULTS, repaired }),
     setSetting: async (change) => apply(change),
     resetSetting: async (key: SettingKey) => apply({ key, value: DEFAULTS[fieldOf(key)] } as SettingChange),
     openFolder: async () => undefined,
     exportChats: async (format) => `~/Downloads/Hearth chats.${format === "json" ? "json" : "zip"}`,
     deleteAllChats: async () => { const count = chats.length; chats = []; changed(); return count },
-    clearKeptChats: async () => ({ bytes: 734_003_200 }),
+    clearKeptChats: async () => ({ chats: 0, bytes: 734_003_200 }),
     serverStatus: async () => settings.server
       ? { running: true, addresses: ["http://127.0.0.1:8100", "http://[::1]:8100"], lanAddresses: [], port: 8100, extraPort: null, notice: null }
       : { running: false, addresses: [], lanAddresses: [], port: null, extraPort: null, notice: null },

@@ -20,6 +20,13 @@ function follow<T>(onEvent: OnChatEvent, call: (channel: Channel<ChatEvent>) => 
 export function createShellClient(): Client {
   return {
     ...commands,
+    deleteChat: (chatId) => commands.setChatDeleted(chatId, true),
+    restoreChat: (chatId) => commands.setChatDeleted(chatId, false),
+    deleteAllChats: async () => (await commands.clearChats("chats")).chats,
+    clearKeptChats: () => commands.clearChats("kept"),
+    showMainWindow: (chatId, section) => commands.actOnWindow({ type: "show_main", chatId, section }),
+    hideWindow: () => commands.actOnWindow({ type: "hide" }),
+    setPinned: (pinned) => commands.actOnWindow({ type: "pin", pinned }),
     sendMessage: (chatId, text, replaces, onEvent) => follow(onEvent, (channel) => commands.sendMessage(chatId, text, replaces, channel)),
     regenerate: (chatId, messageId, onEvent) => follow(onEvent, (channel) => commands.regenerate(chatId, messageId, channel)),
     followChat: (chatId, onEvent) => follow(onEvent, (channel) => commands.followChat(chatId, channel)),

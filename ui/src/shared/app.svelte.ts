@@ -38,6 +38,7 @@ export class App {
     this.#apply(settings)
     await this.client.onAppEvent((event) => {
       if (event.type === "settings_changed") void this.reloadSettings()
+      if (event.type === "models_changed") void this.reloadModels()
     })
     void this.reloadModels()
   }

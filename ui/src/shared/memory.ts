@@ -32,7 +32,7 @@ export const lastChat = (): string | null => {
 /** The part with which a window that is built new opens: the shell says so in its address. */
 export const sectionAsked = (): Section => {
   const place = window.location.hash.slice(1)
-  return place === "monitor" || place === "server" || place === "settings" ? place : "chats"
+  return place === "models" || place === "monitor" || place === "server" || place === "settings" ? place : "chats"
 }
 export const rememberChat = (chatId: string | null): void => write(CHAT, chatId)
 export const sidebarShown = (): boolean => read(SIDEBAR) !== "hidden"

@@ -2,6 +2,7 @@
 // Here so that a missing sentence is a type error. Must not know components or state.
 
 import { heat } from "./de_heat"
+import { models } from "./de_models"
 import { monitor } from "./de_monitor"
 import { server } from "./de_server"
 import type { Strings } from "./en"
@@ -44,6 +45,7 @@ export const de: Strings = {
     stop: "Antwort anhalten", escape: "Schließen, anhalten, dann Fenster ausblenden", regenerate: "Neu antworten", copyLast: "Letzte Antwort kopieren", editLast: "Letzte Nachricht bearbeiten, wenn das Feld leer ist", branch: "Vorige oder nächste Fassung",
   },
   server,
+  models,
   monitor,
   heat,
   settings: {

@@ -3,6 +3,7 @@
 
 import type { Code } from "../ipc/client"
 import { heat } from "./en_heat"
+import { models } from "./en_models"
 import { monitor } from "./en_monitor"
 import { server } from "./en_server"
 
@@ -44,6 +45,7 @@ export const en = {
     stop: "Stop the answer", escape: "Close, stop, then hide the window", regenerate: "Answer again", copyLast: "Copy the last answer", editLast: "Edit your last message, when the box is empty", branch: "Previous or next version",
   },
   server,
+  models,
   monitor,
   heat,
   settings: {

@@ -1,3 +1,4 @@
+// A format is made once for what it is asked: the cache must not mix up languages or digits.
 import { expect, test } from "vitest"
 import { numbers, times } from "./formats"
 

@@ -27,11 +27,7 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode> {
     let Body(asked) = body?;
     let model = own(&state, wanted(&asked)?, "removed").await?;
-    match state.app.inference().unload(&model).await {
-        Err(error) if error.code != Code::NotFound => return Err(error.into()),
-        _ => {}
-    }
-    state.app.models().remove(&model).await?;
+    state.app.remove_model(&model).await?;
     Ok(StatusCode::OK)
 }
 

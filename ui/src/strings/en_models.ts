@@ -1,0 +1,29 @@
+// English for the Models screen: a part of en.ts.
+// Here because it is long and read by one screen only. Must not know components or state.
+
+import type { CopyStage } from "../ipc/client"
+
+export const models = {
+  title: "Models", nav: "Models", search: "Search models", none: "No model is called that", folder: "Open models folder",
+  folderNote: "Any GGUF file in this folder is a model. Nothing is copied or changed.",
+  list: "Models on this computer", bundled: "Built in", own: "In your folder", inUse: "Answers your chats", use: "Use for chats", details: "Details",
+  purpose: { chat: "Chat", embed: "Vectors", rerank: "Ranking" }, damaged: "Cannot be used", abilities: { tools: "Calls tools", sees: "Sees pictures", thinks: "Thinks first" },
+  context: (tokens: string) => `${tokens}-token context`, facts: (parts: string[]) => parts.filter(Boolean).join(" · "),
+  page: {
+    name: "Name for programs", architecture: "Architecture", parameters: "Weights", layers: "Layers", trained: "Trained context", loaded: "Context when loaded", template: "Chat template", ownTemplate: "Its own", noTemplate: "None: a plain one is used", abilities: "Abilities", files: "Files",
+    tokens: (count: string) => `${count} tokens`, noAbilities: "Writes text", failed: "This model could not be looked at.",
+  },
+  remove: {
+    name: "Delete…", title: (model: string) => `Delete ${model}?`, note: (size: string) => `Its files are removed from your models folder, which frees ${size}. They do not go to the Trash.`, chats: "Your chats stay.", confirm: "Delete",
+    done: (model: string, size: string) => `${model} deleted, ${size} free`,
+  },
+  copy: {
+    name: "Make a smaller copy…", title: (model: string) => `A smaller copy of ${model}`, note: "The weights are rounded to fewer bits. It takes less memory and answers faster, and makes more mistakes the fewer bits are left.", kinds: "Bits", measure: "Measure what it costs", measureNote: "Original and copy each read a text; it takes a minute or more.",
+    bits: { Q8_0: "8 bits: hardly any loss", Q6_K: "6 bits: very little loss", Q5_K_M: "5 bits: little loss", Q4_K_M: "4 bits: the usual choice", Q3_K_M: "3 bits: clearly worse", Q2_K: "2 bits: only when nothing else fits" } as Record<string, string>,
+    sizes: (after: string, before: string, percent: string) => `${after} instead of ${before} (${percent})`, sizing: "Working out the size…", twice: "This model has been rounded already. A copy of the unrounded one would be better.", confirm: "Make copy",
+    making: (model: string) => `Copying ${model}`, stage: { starting: "Starting…", importance: "Finding out what matters", convert: "Rounding the weights", measure_source: "Measuring the original", measure_copy: "Measuring the copy" } satisfies Record<CopyStage, string>,
+    part: (stage: string, done: string, total: string) => `${stage}: ${done} of ${total}`, cancel: "Cancel", dismiss: "Dismiss",
+    made: (name: string, after: string, before: string) => `${name} is ready: ${after} instead of ${before}.`,
+    cost: (after: string, before: string, percent: string) => `Perplexity ${after} instead of ${before} (${percent}): how surprised it is by a text; lower is better.`, failed: "No copy was made.",
+  },
+}
