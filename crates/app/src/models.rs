@@ -4,7 +4,7 @@ mod details;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use hearth_engine::{self as engine, LoadSpec};
 use hearth_models::{Header, Library, ModelFile, Projector, Purpose, Source};
@@ -24,6 +24,27 @@ pub enum ModelSource {
     Bundled,
     /// It lies in Hearth's own models folder.
     Own,
+    /// It lies in the cache of Hugging Face's clients.
+    HuggingFace,
+    /// It is a model of LM Studio.
+    LmStudio,
+    /// It is a model of Ollama.
+    Ollama,
+    /// It lies in a folder that the user named.
+    Added,
+}
+
+impl From<Source> for ModelSource {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::Bundled => Self::Bundled,
+            Source::Own => Self::Own,
+            Source::HuggingFace => Self::HuggingFace,
+            Source::LmStudio => Self::LmStudio,
+            Source::Ollama => Self::Ollama,
+            Source::Added => Self::Added,
+        }
+    }
 }
 
 /// What a model can be used for.
@@ -52,6 +73,8 @@ pub struct ModelSummary {
     /// Context length the model was trained with, in tokens.
     pub context_tokens: Option<u32>,
     pub source: ModelSource,
+    /// Everywhere the same weights lie, the place from which they are used first.
+    pub places: Vec<ModelSource>,
     /// Absent when the file could not be read.
     pub purpose: Option<ModelPurpose>,
     /// Why it cannot be used.
@@ -83,6 +106,8 @@ pub(crate) struct ValidModel {
 pub struct Models {
     library: Arc<Library>,
     digests: Arc<Digests>,
+    /// Whether files are being compared; see [`Models::list`].
+    comparing: Arc<AtomicBool>,
     /// See [`Models::limit_context`].
     most_context_tokens: AtomicU32,
 }
@@ -90,7 +115,11 @@ pub struct Models {
 impl Models {
     pub(crate) fn new(paths: &Paths) -> Self {
         Self {
-            library: Arc::new(Library::new(paths.bundled.clone(), paths.models.clone())),
+            library: Arc::new(
+                Library::new(paths.bundled.clone(), paths.models.clone())
+                    .with_stores(paths.stores.clone(), paths.model_hashes()),
+            ),
+            comparing: Arc::default(),
             digests: Arc::default(),
             most_context_tokens: LoadSpec::DEFAULT_CONTEXT.into(),
         }
@@ -105,12 +134,25 @@ impl Models {
         self.most_context_tokens.load(Ordering::Relaxed)
     }
 
-    /// Every model, also the damaged ones with their problem.
+    /// From now on also looks for models in these folders of the user: absolute paths, separated by colons.
+    pub(crate) fn look_into(&self, folders: &str) {
+        self.library.set_added(words(folders).map(PathBuf::from).collect());
+    }
+
+    /// Every model, also the damaged ones with their problem. Where the same weights may lie in two places that do not say so, the
+    /// files are read afterwards, and a later list shows them once.
     pub async fn list(&self) -> Result<ModelList> {
         let library = Arc::clone(&self.library);
         let report = tokio::task::spawn_blocking(move || library.list())
             .await
             .map_err(Error::internal)?;
+        if report.twins > 0 && !self.comparing.swap(true, Ordering::AcqRel) {
+            let (library, comparing) = (Arc::clone(&self.library), Arc::clone(&self.comparing));
+            tokio::task::spawn_blocking(move || {
+                library.compare_twins();
+                comparing.store(false, Ordering::Release);
+            });
+        }
         Ok(ModelList {
             models: report.models.into_iter().map(summary).collect(),
             problems: report.problems.into_iter().map(Error::from).collect(),
@@ -227,6 +269,17 @@ impl Models {
     }
 }
 
+/// The folders of a setting.
+fn words(folders: &str) -> impl Iterator<Item = &str> {
+    folders.split(':').map(str::trim).filter(|folder| !folder.is_empty())
+}
+
+/// Whether a text is a list of folders as [`Models::look_into`] takes it.
+pub(crate) fn check_folders(text: &str) -> std::result::Result<(), String> {
+    let relative = words(text).find(|folder| !std::path::Path::new(folder).is_absolute());
+    relative.map_or(Ok(()), |folder| Err(format!("`{folder}` is not a whole path from `/`")))
+}
+
 async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
@@ -270,10 +323,8 @@ fn summary(file: ModelFile) -> ModelSummary {
             Purpose::Rerank => ModelPurpose::Rerank,
         }),
         context_tokens: header.and_then(|h| u32::try_from(h.context_length).ok()),
-        source: match file.source {
-            Source::Bundled => ModelSource::Bundled,
-            Source::Own => ModelSource::Own,
-        },
+        source: file.source.into(),
+        places: file.places.into_iter().map(ModelSource::from).collect(),
         problem,
     }
 }
@@ -311,6 +362,8 @@ impl From<hearth_models::Error> for Error {
             }
             Leaf::Bundled { .. } => Self::new(Code::InvalidInput, message)
                 .hint("Only models in your own models folder can be changed."),
+            Leaf::Foreign { .. } => Self::new(Code::InvalidInput, message)
+                .hint("Remove it in the program that keeps it."),
             Leaf::Exists { .. } => {
                 Self::new(Code::InvalidInput, message).hint("Choose another name.")
             }

@@ -38,6 +38,10 @@ fn row(model: &ModelSummary, name_width: usize) -> String {
     let source = match model.source {
         ModelSource::Bundled => "built in",
         ModelSource::Own => "own",
+        ModelSource::HuggingFace => "Hugging Face",
+        ModelSource::LmStudio => "LM Studio",
+        ModelSource::Ollama => "Ollama",
+        ModelSource::Added => "your folder",
     };
     let purpose = match model.purpose {
         Some(ModelPurpose::Chat) => "chat",

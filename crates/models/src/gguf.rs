@@ -7,6 +7,7 @@
 //! The order is that of the file: numbers, metadata (`metadata`, `vocabulary`), tensors (`tensors`); then the rules
 //! (`tokenizer`, `hyperparameters`).
 
+mod charsmap;
 mod hyperparameters;
 mod metadata;
 mod projector;

@@ -58,7 +58,7 @@ export const de: Strings = {
     theme: { name: "Erscheinungsbild", note: "System folgt dem Rest deines Computers.", system: "System", light: "Hell", dark: "Dunkel" },
     textSize: { name: "Textgröße", note: "Gilt sofort in allen Fenstern.", small: "Klein", normal: "Normal", large: "Groß" },
     language: { name: "Sprache", note: "Menüs und Meldungen; das Modell antwortet in deiner Sprache.", system: "System", en: "English", de: "Deutsch" },
-    model: { name: "Modell", note: "Gilt ab der nächsten Nachricht.", bundled: "Enthalten", own: "Eigene Datei", details: (size, quantisation, context) => [size, quantisation, context].filter(Boolean).join(" · "), context: (tokens) => `Kontext ${tokens} Token` },
+    model: { name: "Modell", note: "Gilt ab der nächsten Nachricht.", sources: { bundled: "Enthalten", own: "Eigene Datei", hugging_face: "Hugging Face", lm_studio: "LM Studio", ollama: "Ollama", added: "Eigener Ordner" }, details: (size, quantisation, context) => [size, quantisation, context].filter(Boolean).join(" · "), context: (tokens) => `Kontext ${tokens} Token` },
     others: {
       name: "Andere Programme", note: "Modelle anderer Programme antworten in Chats wie Hearths eigene. Programme, die Hearths Server fragen, erreichen sie nie.",
       looking: "Ollama, LM Studio und andere werden gesucht …", none: "Auf diesem Computer antwortet kein anderes Programm.", again: "Erneut suchen", loaded: "im Speicher",

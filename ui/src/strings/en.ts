@@ -58,7 +58,7 @@ export const en = {
     theme: { name: "Theme", note: "System follows the rest of your computer.", system: "System", light: "Light", dark: "Dark" },
     textSize: { name: "Text size", note: "Applies to every window at once.", small: "Small", normal: "Normal", large: "Large" },
     language: { name: "Language", note: "Menus and messages; the model answers in the language you write.", system: "System", en: "English", de: "Deutsch" },
-    model: { name: "Model", note: "Used from the next message on.", bundled: "Included", own: "Your file", details: (size: string, quantisation: string, context: string) => [size, quantisation, context].filter(Boolean).join(" · "), context: (tokens: string) => `${tokens}-token context` },
+    model: { name: "Model", note: "Used from the next message on.", sources: { bundled: "Included", own: "Your file", hugging_face: "Hugging Face", lm_studio: "LM Studio", ollama: "Ollama", added: "Your folder" }, details: (size: string, quantisation: string, context: string) => [size, quantisation, context].filter(Boolean).join(" · "), context: (tokens: string) => `${tokens}-token context` },
     others: {
       name: "Other engines", note: "Models of other programs answer your chats like Hearth's own. Programs that ask Hearth's server never reach them.",
       looking: "Looking for Ollama, LM Studio and others…", none: "No other engine answers on this computer.", again: "Look again", loaded: "in memory",

@@ -28,7 +28,7 @@ pub(super) enum Value {
     Bool(bool),
     Text(String),
     /// A short array of whole numbers.
-    Integers(Vec<i128>),
+    Integers(Vec<i64>),
     /// Any other array: kind and number of its elements.
     Array(Kind, u64),
 }
@@ -234,8 +234,9 @@ impl Metadata {
                 let mut values = Vec::with_capacity(count as usize);
                 for _ in 0..count {
                     match read_scalar(cursor, field, kind)? {
-                        Value::Integer(value) => values.push(value),
-                        other => values.push(i128::from(other == Value::Bool(true))),
+                        // 32 bits of either sign: see the kinds above.
+                        Value::Integer(value) => values.push(value as i64),
+                        other => values.push(i64::from(other == Value::Bool(true))),
                     }
                 }
                 return Ok(Value::Integers(values));

@@ -23,6 +23,8 @@ pub(super) const MAX_ARRAY_ELEMENTS: u64 = 64 << 20;
 pub(super) const MAX_TOKENS: u64 = 4 << 20;
 /// Longest text of a token in bytes. The longest in practice are runs of a few hundred spaces.
 pub(super) const MAX_TOKEN_BYTES: u64 = 65_536;
+/// Longest character map of a tokenizer in bytes. The longest known has 240,000.
+pub(super) const MAX_CHARSMAP_BYTES: u64 = 4 << 20;
 /// Longest chat template in bytes.
 pub(super) const MAX_TEMPLATE_BYTES: u64 = 1 << 20;
 /// Longest text of any other entry that is kept, in bytes.

@@ -565,8 +565,19 @@ fn tokenizer() {
         ),
         (
             "`tokenizer.ggml.seperator_token_id`",
-            bpe("model", text("bert")),
+            bpe("model", text("bert")).with("tokenizer.ggml.unknown_token_id", u32(1)),
         ),
+        // What a tokenizer puts for a word it does not know must be a token.
+        (
+            "`tokenizer.ggml.unknown_token_id`",
+            bpe("model", text("bert")).with("tokenizer.ggml.seperator_token_id", u32(1)),
+        ),
+        (
+            "`tokenizer.ggml.unknown_token_id`",
+            bpe("model", text("t5")).with("tokenizer.ggml.unknown_token_id", u32(u32::MAX)).with("tokenizer.ggml.tokens", texts(&["a", "b"])).without("tokenizer.ggml.token_type"),
+        ),
+        // RWKV's tokenizer never ends on a text that begins like a word whose first letter is none.
+        ("`tokenizer.ggml.tokens`", bpe("model", text("rwkv"))),
         ("`tokenizer.ggml.token_type`", with("model", text("bert"))),
         (
             "`tokenizer.ggml.precompiled_charsmap`",
@@ -579,6 +590,11 @@ fn tokenizer() {
         (
             "`tokenizer.ggml.precompiled_charsmap`",
             with("precompiled_charsmap", charsmap(&[255; 64])),
+        ),
+        // A trie of one node: the first letter leads out of it.
+        (
+            "`tokenizer.ggml.precompiled_charsmap`",
+            with("precompiled_charsmap", charsmap(&[4, 0, 0, 0, 0, 0, 0, 0, 0])),
         ),
         (
             "`tokenizer.ggml.precompiled_charsmap`",

@@ -1,0 +1,58 @@
+//! The files that the flood starts from, as they lie in `tests/corpus`, and what must hold for each of them.
+//!
+//! Only heads are kept: the data of a tensor is zeros. `refused` holds files that llama.cpp dies of.
+
+use std::path::{Path, PathBuf};
+
+use hearth_models::{Error, validate_prefix};
+
+use super::super::builder::Model;
+use super::reader;
+
+/// Room that the corpus may take in the repository, in bytes.
+const MAX_CORPUS_BYTES: usize = 200_000;
+
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
+}
+
+/// Names and heads of the files in a folder of the corpus, in the order of their names.
+fn heads(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "gguf"))
+        .collect();
+    paths.sort();
+    let name = |path: &Path| path.file_stem().unwrap().to_string_lossy().into_owned();
+    paths.iter().map(|path| (name(path), std::fs::read(path).unwrap())).collect()
+}
+
+/// The sound models of the corpus.
+pub fn models() -> Vec<(String, Model)> {
+    heads(&folder()).into_iter().map(|(name, head)| (name, reader::read(&head))).collect()
+}
+
+#[test]
+fn every_seed_is_sound_and_read_back_byte_for_byte() {
+    let heads = heads(&folder());
+    assert!(heads.len() >= 20, "only {} seeds", heads.len());
+    for (name, head) in &heads {
+        let model = reader::read(head);
+        assert!(model.head() == *head, "{name} is not what was read");
+        if let Err(error) = validate_prefix(head, model.build().len() as u64) {
+            panic!("{name}: {error}");
+        }
+    }
+    let bytes: usize = heads.iter().map(|(_, head)| head.len()).sum();
+    assert!(bytes <= MAX_CORPUS_BYTES, "the corpus has {bytes} bytes");
+}
+
+#[test]
+fn what_once_killed_llama_cpp_is_refused() {
+    for (name, head) in heads(&folder().join("refused")) {
+        // As long as its tensors may wish, so that nothing but the rule can refuse it.
+        let result = validate_prefix(&head, u64::MAX);
+        assert!(matches!(result, Err(Error::Invalid { .. } | Error::Unsupported { .. })), "{name}: {result:?}");
+    }
+}
