@@ -146,17 +146,31 @@ impl Models {
         let report = tokio::task::spawn_blocking(move || library.list())
             .await
             .map_err(Error::internal)?;
-        if report.twins > 0 && !self.comparing.swap(true, Ordering::AcqRel) {
-            let (library, comparing) = (Arc::clone(&self.library), Arc::clone(&self.comparing));
-            tokio::task::spawn_blocking(move || {
-                library.compare_twins();
-                comparing.store(false, Ordering::Release);
-            });
+        if report.twins > 0 {
+            self.compare_twins();
         }
         Ok(ModelList {
             models: report.models.into_iter().map(summary).collect(),
             problems: report.problems.into_iter().map(Error::from).collect(),
         })
+    }
+
+    /// Reads the files that may be the same as another, unless that is going on. Nobody waits for it: a command that ends does not
+    /// finish it, and what was read until then is kept.
+    fn compare_twins(&self) {
+        if self.comparing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (library, comparing) = (Arc::clone(&self.library), Arc::clone(&self.comparing));
+        let work = move || {
+            library.compare_twins();
+            comparing.store(false, Ordering::Release);
+        };
+        // A thread of its own and not one of the runtime's, which waits for those before it ends.
+        if let Err(error) = std::thread::Builder::new().name("compare-models".into()).spawn(work) {
+            self.comparing.store(false, Ordering::Release);
+            tracing::warn!(%error, "models in two places cannot be compared");
+        }
     }
 
     /// The name of a model as programs write it that speak Ollama's API: with the tag `:latest`, or with capitals.

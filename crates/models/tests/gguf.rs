@@ -24,11 +24,3 @@ mod gguf {
     mod reader;
     mod seeds;
 }
-
-// TEMPORARY
-#[path = "it/stores.rs"]
-mod stores;
-#[path = "it/hostile.rs"]
-mod hostile;
-#[path = "it/library.rs"]
-mod library;

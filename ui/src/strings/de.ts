@@ -73,6 +73,7 @@ export const de: Strings = {
     topP: { name: "Top P", note: "Nur die wahrscheinlichsten Wörter mit zusammen diesem Anteil kommen in Frage." },
     maxTokens: { name: "Längste Antwort", note: "Eine Antwort endet nach so vielen Token; ein Token sind etwa vier Buchstaben." },
     contextTokens: { name: "Kontextlänge", note: "So viele Token liest ein Modell höchstens von einem Chat oder einer Anfrage, soweit es dafür trainiert ist. Mehr braucht mehr Speicher; gilt für Modelle, die ab jetzt geladen werden." },
+    modelFolders: { name: "Weitere Modellordner", note: "Modelle in diesen Ordnern werden benutzt, wo sie liegen, und nie verändert. Die von Hugging Face, LM Studio und Ollama findet Hearth selbst.", placeholder: "/Volumes/Disk/models", add: "Hinzufügen", none: "Keine" },
     preloadModel: { name: "Modell beim Start laden", note: "Die erste Antwort kommt früher. Das Modell belegt seinen Speicher auch, wenn du nicht chattest." },
     readAhead: { name: "Beim Tippen mitlesen", note: "Das Modell liest deine Nachricht schon vor dem Senden, damit die Antwort früher beginnt. Das kostet etwas Strom; gespeichert wird davon nichts." },
     keepChatsReady: { name: "Chats auf der Festplatte bereithalten", note: "Ein wieder geöffneter Chat antwortet sofort. Was das Modell gelesen hat, bleibt in Dateien, die den Text deiner Chats in anderer Form enthalten, höchstens 4 GB." },

@@ -83,6 +83,27 @@ const KEPT_BELOW_ARCHITECTURE: &[&str] = &[
     "expert_group_used_count",
     "nextn_predict_layers",
     "vocab_size",
+    // Of some architectures only: see `architectures`.
+    "attention.indexer.block_size",
+    "attention.indexer.kpool",
+    "attention.indexer.top_k",
+    "attention.key_length_mla",
+    "attention.value_length_mla",
+    "dense_2_feat_in",
+    "dense_3_feat_out",
+    "expert_feed_forward_length",
+    "full_attention_interval",
+    "hrm.h_cycles",
+    "hrm.l_cycles",
+    "hrm.layers_per_stack",
+    "hyper_connection.count",
+    "kda.gate_lower_bound",
+    "kda.safe_gate",
+    "num_loops",
+    "ssm.group_count",
+    "ssm.inner_size",
+    "ssm.time_step_rank",
+    "wkv.head_size",
 ];
 
 fn is_kept(key: &str) -> bool {

@@ -3,7 +3,8 @@
 // It reads one command a line and answers with one line. Each file is met in a process of its own (a fork), so that its death
 // costs nothing but an answer. It must not know what the validator thinks of the file.
 //
-//   load PATH       the model is loaded, tokenises, and computes a few tokens
+//   load PATH       the model is loaded and tokenises
+//   compute PATH    and computes a few tokens
 //                   -> "ran", "refused", or "died STAGE how: last words"
 //   complete PATH   PATH holds metadata only; the tensors that llama.cpp wants for it, as "name:shape,shape ..." or "refused: why"
 
@@ -99,7 +100,7 @@ void compute(llama_model * model, std::vector<llama_token> tokens) {
     llama_free(context);
 }
 
-int load(const std::string & path) {
+int load(const std::string & path, bool computes) {
     *stage = LOAD;
     llama_model_params params = llama_model_default_params();
     params.n_gpu_layers = 0;
@@ -109,8 +110,10 @@ int load(const std::string & path) {
     }
     *stage = TOKENISE;
     const std::vector<llama_token> tokens = tokenise(llama_model_get_vocab(model));
-    *stage = CONTEXT;
-    compute(model, tokens);
+    if (computes) {
+        *stage = CONTEXT;
+        compute(model, tokens);
+    }
     *stage = FREE;
     llama_model_free(model);
     return 0;
@@ -179,7 +182,7 @@ std::string answer_to(const std::string & command, const std::string & path, FIL
         const rlimit limit = {MAX_CPU_SECONDS, MAX_CPU_SECONDS};
         setrlimit(RLIMIT_CPU, &limit);
         dup2(fileno(said), STDERR_FILENO);
-        _exit(command == "load" ? load(path) : complete(path, said));
+        _exit(command == "complete" ? complete(path, said) : load(path, command == "compute"));
     }
     int status = 0;
     if (waitpid(child, &status, 0) != child) {
@@ -187,7 +190,7 @@ std::string answer_to(const std::string & command, const std::string & path, FIL
     }
     const std::string words = last_words(said);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-        return command == "load" ? "ran" : words;
+        return command == "complete" ? words : "ran";
     }
     if (WIFEXITED(status) && WEXITSTATUS(status) == REFUSED) {
         return "refused: " + words;
@@ -210,6 +213,8 @@ int main() {
         return 1;
     }
     stage = static_cast<volatile int *>(shared);
+    // An assertion that fails would start a debugger; the words before are enough.
+    setenv("GGML_NO_BACKTRACE", "1", 1);
     llama_log_set(log_errors, nullptr);
     llama_backend_init();
     for (std::string line; std::getline(std::cin, line);) {

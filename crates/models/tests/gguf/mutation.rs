@@ -137,7 +137,10 @@ pub struct Words {
 
 impl Words {
     pub fn of<'a>(models: impl Iterator<Item = &'a Model>) -> Self {
-        let mut words = Self::default();
+        let mut words = Self {
+            entries: super::seeds::words(),
+            ..Self::default()
+        };
         for model in models {
             let name = architecture(model);
             for (key, value) in &model.entries {
