@@ -2,15 +2,20 @@
 //!
 //! Only heads are kept: the data of a tensor is zeros. `refused` holds files that llama.cpp dies of.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use hearth_models::{Error, validate_prefix};
+use hearth_models::{Error, starter, validate_prefix};
 
 use super::super::builder::Model;
 use super::reader;
 
 /// Room that the corpus may take in the repository, in bytes.
 const MAX_CORPUS_BYTES: usize = 200_000;
+
+/// More than the head of the starter model has.
+const STARTER_HEAD_BYTES: u64 = 8 << 20;
 
 pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
@@ -31,6 +36,15 @@ fn heads(folder: &Path) -> Vec<(String, Vec<u8>)> {
 /// The sound models of the corpus.
 pub fn models() -> Vec<(String, Model)> {
     heads(&folder()).into_iter().map(|(name, head)| (name, reader::read(&head))).collect()
+}
+
+/// The starter model, where a build put it.
+pub fn starter() -> Option<Model> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/debug/resources/models");
+    let mut head = Vec::new();
+    let file = File::open(folder.join(starter::FILE_NAME)).ok()?;
+    file.take(STARTER_HEAD_BYTES).read_to_end(&mut head).ok()?;
+    Some(reader::read(&head))
 }
 
 #[test]

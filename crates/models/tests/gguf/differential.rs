@@ -20,6 +20,9 @@ use super::{corpus, seeds};
 /// Mutants that are tried, and the number of the first.
 const MUTANTS: &str = "HEARTH_GGUF_MUTANTS";
 const FIRST: &str = "HEARTH_GGUF_FIRST";
+/// Set, the models are also computed with. llama.cpp asserts on more there than any validator of files can know (shapes that only meet
+/// in the graph of one architecture), so what it finds is a list and no failure.
+const COMPUTE: &str = "HEARTH_GGUF_COMPUTE";
 /// Where files that killed llama.cpp are kept.
 const DEATHS: &str = "HEARTH_GGUF_DEATHS";
 
@@ -54,7 +57,7 @@ struct Tally {
 #[test]
 #[ignore = "needs llama.cpp under the address sanitiser: make test-gguf"]
 fn what_is_accepted_does_not_kill_llama_cpp() {
-    let flood = Flood::new(corpus::models());
+    let flood = Flood::new();
     let (first, count) = (setting(FIRST, 0), setting(MUTANTS, 100_000));
     let (next, tally) = (AtomicU64::new(first), Mutex::new(Tally::default()));
     let folder = tempfile::tempdir().unwrap();
@@ -81,12 +84,14 @@ fn what_is_accepted_does_not_kill_llama_cpp() {
     for (kind, mutants) in &tally.deaths {
         eprintln!("{:6} {kind}\n       {:?}", mutants.len(), &mutants[..mutants.len().min(6)]);
     }
-    assert!(tally.deaths.is_empty(), "{} kinds of death", tally.deaths.len());
+    let while_loading = tally.deaths.keys().filter(|kind| kind.starts_with("load") || kind.starts_with("tokenise")).count();
+    assert_eq!(while_loading, 0, "kinds of death");
 }
 
 fn meet(llama: &mut Llama, path: &Path, number: u64, name: &str, mutant: &Mutant, tally: &Mutex<Tally>) {
     write(path, &mutant.head, mutant.file_bytes);
-    let fate = llama.load(path);
+    let computes = std::env::var_os(COMPUTE).is_some();
+    let fate = if computes { llama.compute(path) } else { llama.load(path) };
     let mut tally = tally.lock().unwrap();
     tally.accepted += 1;
     match fate {

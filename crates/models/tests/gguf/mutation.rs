@@ -167,10 +167,14 @@ pub fn architecture(model: &Model) -> String {
 
 /// Sets the bytes that the data of a tensor takes, where its shape and type allow to tell.
 pub fn measure(tensor: &mut Tensor) {
+    measure_up_to(tensor, u64::MAX);
+}
+
+fn measure_up_to(tensor: &mut Tensor, most: u64) {
     let layout = TYPES.iter().find(|(id, ..)| *id == tensor.kind);
     let elements = tensor.shape.iter().try_fold(1_u64, |product, length| product.checked_mul(*length));
     let bytes = layout.zip(elements).and_then(|((_, block, bytes), elements)| (elements / block).checked_mul(*bytes));
-    if let Some(bytes) = bytes.filter(|bytes| *bytes <= MAX_TENSOR_BYTES) {
+    if let Some(bytes) = bytes.filter(|bytes| *bytes <= most) {
         tensor.bytes = bytes;
     }
 }
@@ -423,17 +427,17 @@ fn change_tensors(model: &mut Model, words: &Words, random: &mut Random) {
             let kind = random.pick(&TYPES).unwrap().0;
             for tensor in model.tensors.iter_mut().filter(|tensor| tensor.shape.len() > 1) {
                 tensor.kind = kind;
-                measure(tensor);
+                measure_up_to(tensor, MAX_TENSOR_BYTES);
             }
         }
         10 if random.one_in(4) => model.tensors[at].kind = number as u32,
         _ => model.tensors[at].kind = random.pick(&TYPES).unwrap().0,
     }
-    if let Some(tensor) = model.tensors.get_mut(at) {
-        measure(tensor);
-    }
-    if let Some(tensor) = model.tensors.last_mut() {
-        measure(tensor);
+    let last = model.tensors.len().saturating_sub(1);
+    for changed in [at, last] {
+        if let Some(tensor) = model.tensors.get_mut(changed) {
+            measure_up_to(tensor, MAX_TENSOR_BYTES);
+        }
     }
 }
 
