@@ -136,7 +136,8 @@ impl Models {
 
     /// From now on also looks for models in these folders of the user: absolute paths, separated by colons.
     pub(crate) fn look_into(&self, folders: &str) {
-        self.library.set_added(words(folders).map(PathBuf::from).collect());
+        self.library
+            .set_added(words(folders).map(PathBuf::from).collect());
     }
 
     /// Every model, also the damaged ones with their problem. Where the same weights may lie in two places that do not say so, the
@@ -167,7 +168,10 @@ impl Models {
             comparing.store(false, Ordering::Release);
         };
         // A thread of its own and not one of the runtime's, which waits for those before it ends.
-        if let Err(error) = std::thread::Builder::new().name("compare-models".into()).spawn(work) {
+        if let Err(error) = std::thread::Builder::new()
+            .name("compare-models".into())
+            .spawn(work)
+        {
             self.comparing.store(false, Ordering::Release);
             tracing::warn!(%error, "models in two places cannot be compared");
         }
@@ -285,13 +289,18 @@ impl Models {
 
 /// The folders of a setting.
 fn words(folders: &str) -> impl Iterator<Item = &str> {
-    folders.split(':').map(str::trim).filter(|folder| !folder.is_empty())
+    folders
+        .split(':')
+        .map(str::trim)
+        .filter(|folder| !folder.is_empty())
 }
 
 /// Whether a text is a list of folders as [`Models::look_into`] takes it.
 pub(crate) fn check_folders(text: &str) -> std::result::Result<(), String> {
     let relative = words(text).find(|folder| !std::path::Path::new(folder).is_absolute());
-    relative.map_or(Ok(()), |folder| Err(format!("`{folder}` is not a whole path from `/`")))
+    relative.map_or(Ok(()), |folder| {
+        Err(format!("`{folder}` is not a whole path from `/`"))
+    })
 }
 
 async fn on_disk<T: Send + 'static>(

@@ -148,18 +148,36 @@ fn stores(env: &Env, base: Option<&directories::BaseDirs>) -> Vec<Store> {
     let cache = |rest: &str| {
         let folder = base.map(|base| base.home_dir().join(".cache"));
         // On Linux the cache may be elsewhere; on macOS these programs use `.cache` all the same.
-        let linux = base.filter(|_| !cfg!(target_os = "macos")).map(|base| base.cache_dir().to_owned());
+        let linux = base
+            .filter(|_| !cfg!(target_os = "macos"))
+            .map(|base| base.cache_dir().to_owned());
         linux.or(folder).map(|folder| folder.join(rest))
     };
     let service = base.map(|_| PathBuf::from("/usr/share/ollama/.ollama/models"));
     let found = [
-        (Source::HuggingFace, env.hugging_face.clone().or_else(|| cache("huggingface/hub"))),
+        (
+            Source::HuggingFace,
+            env.hugging_face
+                .clone()
+                .or_else(|| cache("huggingface/hub")),
+        ),
         (Source::LmStudio, home(".lmstudio/models")),
         (Source::LmStudio, cache("lm-studio/models")),
-        (Source::Ollama, env.ollama.clone().or_else(|| home(".ollama/models"))),
-        (Source::Ollama, service.filter(|_| cfg!(target_os = "linux"))),
+        (
+            Source::Ollama,
+            env.ollama.clone().or_else(|| home(".ollama/models")),
+        ),
+        (
+            Source::Ollama,
+            service.filter(|_| cfg!(target_os = "linux")),
+        ),
     ];
-    let store = |(source, root): (Source, Option<PathBuf>)| Some(Store { source, root: root? });
+    let store = |(source, root): (Source, Option<PathBuf>)| {
+        Some(Store {
+            source,
+            root: root?,
+        })
+    };
     found.into_iter().filter_map(store).collect()
 }
 

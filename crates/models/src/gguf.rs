@@ -171,7 +171,12 @@ fn validate_model(path: &Path, start: Start, mut names: Names) -> Result<Header>
         header.tensor_bytes = header.tensor_bytes.saturating_add(start.tensors.bytes);
         header.parameters = header.parameters.saturating_add(start.tensors.parameters);
     }
-    architectures::check_names(&header.architecture, header.block_count, &names, header.data_offset)?;
+    architectures::check_names(
+        &header.architecture,
+        header.block_count,
+        &names,
+        header.data_offset,
+    )?;
     Ok(header)
 }
 
@@ -183,7 +188,12 @@ pub fn validate_prefix(prefix: &[u8], file_bytes: u64) -> Result<Header> {
     let mut names = Names::default();
     let header = into_header(read_start(&mut cursor, file_bytes, &mut names)?)?;
     if header.part_count == 1 {
-        architectures::check_names(&header.architecture, header.block_count, &names, header.data_offset)?;
+        architectures::check_names(
+            &header.architecture,
+            header.block_count,
+            &names,
+            header.data_offset,
+        )?;
     }
     Ok(header)
 }
@@ -257,7 +267,9 @@ fn read_version<R: Read + Seek>(cursor: &mut Cursor<R>) -> Result<u32> {
 fn alignment(metadata: &Metadata) -> Result<u64> {
     let key = "general.alignment";
     let alignment = metadata.size(key)?.unwrap_or(types::DEFAULT_ALIGNMENT);
-    if !alignment.is_power_of_two() || !(types::DEFAULT_ALIGNMENT..=types::MAX_ALIGNMENT).contains(&alignment) {
+    if !alignment.is_power_of_two()
+        || !(types::DEFAULT_ALIGNMENT..=types::MAX_ALIGNMENT).contains(&alignment)
+    {
         let reason = format!(
             "is {alignment}, a power of two from {} to {} is needed",
             types::DEFAULT_ALIGNMENT,

@@ -198,18 +198,31 @@ impl Library {
             source: Source::Own,
             root: self.own_dir.clone(),
         };
-        let added = self.added.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let added = self
+            .added
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let added = added.into_iter().map(|root| Store {
             source: Source::Added,
             root,
         });
-        let stores = std::iter::once(own).chain(self.stores.iter().cloned()).chain(added);
-        stores.flat_map(|store| self.models_in(&store, fresh, problems)).collect()
+        let stores = std::iter::once(own)
+            .chain(self.stores.iter().cloned())
+            .chain(added);
+        stores
+            .flat_map(|store| self.models_in(&store, fresh, problems))
+            .collect()
     }
 
     /// The models of one store, each with its vision part. A vision part without a model is listed in the user's own folder only, with
     /// that problem.
-    fn models_in(&self, store: &Store, fresh: &mut Known, problems: &mut Vec<Error>) -> Vec<Candidate> {
+    fn models_in(
+        &self,
+        store: &Store,
+        fresh: &mut Known,
+        problems: &mut Vec<Error>,
+    ) -> Vec<Candidate> {
         let mut read = Vec::new();
         for found in store.files(problems) {
             let contents = self.contents(&found.file, fresh);

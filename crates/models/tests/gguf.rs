@@ -11,6 +11,8 @@
     clippy::semicolon_if_nothing_returned
 )]
 
+// The other tests use the rest of it.
+#[allow(dead_code)]
 #[path = "it/builder.rs"]
 mod builder;
 

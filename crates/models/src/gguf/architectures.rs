@@ -36,10 +36,7 @@ const RANGES: &[Range] = &[
         &["qwen3next", "qwen35", "qwen35moe", "qwen4exp", "minimax-01"],
         "full_attention_interval",
     ),
-    at_least_one(
-        &["rwkv6", "rwkv7", "rwkv6qwen2", "arwkv7"],
-        "wkv.head_size",
-    ),
+    at_least_one(&["rwkv6", "rwkv7", "rwkv6qwen2", "arwkv7"], "wkv.head_size"),
     at_least_one(&["minimax-m3"], "attention.indexer.block_size"),
     at_least_one(&["hrm_text"], "hrm.layers_per_stack"),
     at_least_one(&["hrm_text"], "hrm.h_cycles"),
@@ -118,7 +115,12 @@ const NO_MODELS: &[(&str, &str)] = &[
 ];
 
 /// The rules over metadata. `layers` and `width` are the model's.
-pub(super) fn check(metadata: &Metadata, architecture: &str, layers: u64, width: u64) -> Result<()> {
+pub(super) fn check(
+    metadata: &Metadata,
+    architecture: &str,
+    layers: u64,
+    width: u64,
+) -> Result<()> {
     if let Some((_, reason)) = NO_MODELS.iter().find(|(name, _)| *name == architecture) {
         return Err(Error::Unsupported {
             what: architecture.to_owned(),
@@ -142,11 +144,21 @@ pub(super) fn check(metadata: &Metadata, architecture: &str, layers: u64, width:
                 must_be(metadata, &key(name), &[0, width])?;
             }
         }
-        "bailingmoe3" => check_gate(metadata, &key("kda.safe_gate"), &key("kda.gate_lower_bound"))?,
+        "bailingmoe3" => check_gate(
+            metadata,
+            &key("kda.safe_gate"),
+            &key("kda.gate_lower_bound"),
+        )?,
         "glm5-next" => {
-            let pool = metadata.size(&key("attention.indexer.kpool"))?.unwrap_or(1).max(1);
+            let pool = metadata
+                .size(&key("attention.indexer.kpool"))?
+                .unwrap_or(1)
+                .max(1);
             let top = key("attention.indexer.top_k");
-            if metadata.size(&top)?.is_some_and(|top| !top.is_multiple_of(pool)) {
+            if metadata
+                .size(&top)?
+                .is_some_and(|top| !top.is_multiple_of(pool))
+            {
                 return Err(metadata.wrong(&top, format!("is no multiple of {pool}")));
             }
         }
@@ -181,7 +193,9 @@ fn check_experts(metadata: &Metadata, architecture: &str, layers: u64) -> Result
     }
     let key = format!("{architecture}.expert_used_count");
     let used = metadata.per_layer(&key, layers, u64::MAX)?;
-    let said = metadata.entries.contains_key(&format!("{architecture}.expert_feed_forward_length"));
+    let said = metadata
+        .entries
+        .contains_key(&format!("{architecture}.expert_feed_forward_length"));
     let divided = DIVIDED_BY_EXPERTS.contains(&architecture) && !said;
     let needed = EXPERTS.contains(&architecture) || divided;
     if needed && (used.is_empty() || used.contains(&0)) {
@@ -201,7 +215,10 @@ fn check_recurrence(metadata: &Metadata, architecture: &str, width: u64) -> Resu
         return Ok(());
     }
     for name in [inner_key, key("ssm.time_step_rank")] {
-        if metadata.size(&name)?.is_some_and(|size| !size.is_multiple_of(groups)) {
+        if metadata
+            .size(&name)?
+            .is_some_and(|size| !size.is_multiple_of(groups))
+        {
             return Err(metadata.wrong(&name, format!("does not divide into {groups} groups")));
         }
     }
@@ -221,7 +238,10 @@ fn check_latent(metadata: &Metadata, architecture: &str) -> Result<()> {
     let latent = metadata.size(&mla)?.filter(|length| *length > 0);
     let length = latent.or(metadata.size(&plain)?);
     let turned = metadata.size(&rotated)?.or(metadata.size(&plain)?);
-    if length.zip(turned).is_some_and(|(length, turned)| length <= turned) {
+    if length
+        .zip(turned)
+        .is_some_and(|(length, turned)| length <= turned)
+    {
         return Err(metadata.wrong(&mla, "leaves nothing of a head that is not rotated"));
     }
     if architecture == "hy_v4" {
@@ -233,14 +253,23 @@ fn check_latent(metadata: &Metadata, architecture: &str) -> Result<()> {
 
 /// Layers that are gone through more than once count as often.
 fn check_loops(metadata: &Metadata, architecture: &str, layers: u64) -> Result<()> {
-    let number = |name: &str| Ok::<u64, Error>(metadata.size(&format!("{architecture}.{name}"))?.unwrap_or(1));
+    let number = |name: &str| {
+        Ok::<u64, Error>(
+            metadata
+                .size(&format!("{architecture}.{name}"))?
+                .unwrap_or(1),
+        )
+    };
     let key = format!("{architecture}.block_count");
     match architecture {
-        "nanbeige" if layers.saturating_mul(number("num_loops")?) > MAX_LAYERS => {
-            Err(metadata.wrong(&key, format!("with all loops these are more than {MAX_LAYERS} layers")))
-        }
+        "nanbeige" if layers.saturating_mul(number("num_loops")?) > MAX_LAYERS => Err(metadata
+            .wrong(
+                &key,
+                format!("with all loops these are more than {MAX_LAYERS} layers"),
+            )),
         "hrm_text" => {
-            let cycles = number("hrm.h_cycles")?.saturating_mul(number("hrm.l_cycles")?.saturating_add(1));
+            let cycles =
+                number("hrm.h_cycles")?.saturating_mul(number("hrm.l_cycles")?.saturating_add(1));
             let slots = number("hrm.layers_per_stack")?.saturating_mul(cycles);
             if slots == layers {
                 return Ok(());
@@ -270,7 +299,11 @@ pub(super) fn check_names(architecture: &str, layers: u64, names: &Names, end: u
         let name = |tail: &str| format!("blk.{layer}.time_mix_lerp_{tail}.weight");
         if !names.contains(&name("fused")) && !names.contains(&name("w")) {
             let field = format!("tensor `{}`", name("w"));
-            return Err(invalid(&field, end, format!("is missing, and `{}` too", name("fused"))));
+            return Err(invalid(
+                &field,
+                end,
+                format!("is missing, and `{}` too", name("fused")),
+            ));
         }
     }
     Ok(())

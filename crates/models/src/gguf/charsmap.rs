@@ -27,7 +27,8 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
             let index = from ^ byte;
             let node = map.node(index)?;
             // Bit 31 or another byte: not a child of this one.
-            if node & (1 << 31 | 0xff) != byte || std::mem::replace(&mut seen[index as usize], true) {
+            if node & (1 << 31 | 0xff) != byte || std::mem::replace(&mut seen[index as usize], true)
+            {
                 continue;
             }
             let next = index ^ base(node);
@@ -41,25 +42,45 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
 }
 
 fn split(bytes: &[u8]) -> Result<Map<'_>, String> {
-    let wrong = || format!("its first part does not lie within its {} bytes", bytes.len());
+    let wrong = || {
+        format!(
+            "its first part does not lie within its {} bytes",
+            bytes.len()
+        )
+    };
     let (length, rest) = bytes.split_first_chunk::<4>().ok_or_else(wrong)?;
     let length = u32::from_le_bytes(*length) as usize;
     // A text follows in any case.
-    let (nodes, texts) = rest.split_at_checked(length).filter(|(_, texts)| !texts.is_empty()).ok_or_else(wrong)?;
+    let (nodes, texts) = rest
+        .split_at_checked(length)
+        .filter(|(_, texts)| !texts.is_empty())
+        .ok_or_else(wrong)?;
     Ok(Map { nodes, texts })
 }
 
 impl Map<'_> {
     fn node(&self, index: u32) -> Result<u32, String> {
         let start = index as usize * NODE_BYTES;
-        let node = self.nodes.get(start..start + NODE_BYTES).and_then(|node| node.first_chunk());
+        let node = self
+            .nodes
+            .get(start..start + NODE_BYTES)
+            .and_then(|node| node.first_chunk());
         let count = self.nodes.len() / NODE_BYTES;
-        node.map(|node| u32::from_le_bytes(*node)).ok_or_else(|| format!("it leads to node {index} of {count}"))
+        node.map(|node| u32::from_le_bytes(*node))
+            .ok_or_else(|| format!("it leads to node {index} of {count}"))
     }
 
     fn text(&self, start: u32) -> Result<(), String> {
-        let ends = self.texts.get(start as usize..).is_some_and(|text| text.contains(&0));
-        let reason = || format!("its text at {start} does not end within {} bytes", self.texts.len());
+        let ends = self
+            .texts
+            .get(start as usize..)
+            .is_some_and(|text| text.contains(&0));
+        let reason = || {
+            format!(
+                "its text at {start} does not end within {} bytes",
+                self.texts.len()
+            )
+        };
         if ends { Ok(()) } else { Err(reason()) }
     }
 }
@@ -92,24 +113,36 @@ mod tests {
         let root = (0, 256 << 10);
         let leaf = (a, 97 | 1 << 8 | (512 ^ 353) << 10);
         let value = |text: u32| (a ^ (512 ^ 353), text);
-        assert_eq!(check(&map(1024, &[root, leaf, value(2)], b"x\0yz\0")), Ok(()));
+        assert_eq!(
+            check(&map(1024, &[root, leaf, value(2)], b"x\0yz\0")),
+            Ok(())
+        );
         for (wrong, reason) in [
             (map(256, &[root], b"\0"), "leads to node"),
-            (map(1024, &[root, (a, 97 | 5000 << 10)], b"\0"), "leads to node"),
+            (
+                map(1024, &[root, (a, 97 | 5000 << 10)], b"\0"),
+                "leads to node",
+            ),
             (map(1024, &[root, leaf, value(9)], b"x\0yz\0"), "text at 9"),
             (map(1024, &[root, leaf, value(2)], b"x\0yz"), "text at 2"),
             (map(1024, &[root], b""), "first part"),
             (vec![255; 64], "first part"),
             (vec![0; 3], "first part"),
         ] {
-            assert!(check(&wrong).is_err_and(|found| found.contains(reason)), "{reason}: {:?}", check(&wrong));
+            assert!(
+                check(&wrong).is_err_and(|found| found.contains(reason)),
+                "{reason}: {:?}",
+                check(&wrong)
+            );
         }
     }
 
     #[test]
     fn a_circle_ends() {
         // Every node is a child of the one that leads to it, and leads back.
-        let nodes: Vec<(usize, u32)> = (0..512).map(|index| (index, (index as u32 & 0xff) | 256 << 10)).collect();
+        let nodes: Vec<(usize, u32)> = (0..512)
+            .map(|index| (index, (index as u32 & 0xff) | 256 << 10))
+            .collect();
         let _ = check(&map(512, &nodes, b"\0"));
     }
 }

@@ -200,7 +200,9 @@ fn check_role(
             // One-dimensional weights are added or multiplied element by element: quantised ones cannot be, and norms and
             // biases must have the type of the activations.
             let is_norm = name.ends_with("norm.weight") || name.rsplit('.').next() == Some("bias");
-            dimensions > 1 || (found.block == 1 && !is_norm)
+            // Factors of the rotation are read as they are.
+            let is_factor = name.contains("rope_f");
+            !is_factor && (dimensions > 1 || (found.block == 1 && !is_norm))
         }
         TypeRole::Index => is_index,
         TypeRole::Internal => false,

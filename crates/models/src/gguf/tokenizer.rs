@@ -101,6 +101,13 @@ pub(super) fn check(metadata: &Metadata) -> Result<u64> {
     let pre = metadata.text("tokenizer.ggml.pre")?.unwrap_or_default();
     let defaults = defaults(model, pre)
         .ok_or_else(|| metadata.wrong(key, format!("`{model}` is no tokenizer that is known")))?;
+    if pre == "whitespace" && model != "whitespace" {
+        // Only that tokenizer takes the spaces out before it looks for merges, which llama.cpp asserts.
+        return Err(metadata.wrong(
+            "tokenizer.ggml.pre",
+            format!("`{pre}` does not go with the tokenizer `{model}`"),
+        ));
+    }
     let tokens = check_tokens(metadata)?;
     check_merges(metadata, model, pre)?;
     check_special(metadata, model, pre, tokens, &defaults)?;

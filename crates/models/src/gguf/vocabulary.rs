@@ -132,7 +132,11 @@ fn stands_for_byte(text: &[u8]) -> Option<u8> {
 fn unescaped_byte(text: &[u8]) -> Option<u8> {
     match text {
         [b'\\', b'x', high, low] => {
-            let small = |digit: u8| (!digit.is_ascii_uppercase()).then(|| char::from(digit).to_digit(16)).flatten();
+            let small = |digit: u8| {
+                (!digit.is_ascii_uppercase())
+                    .then(|| char::from(digit).to_digit(16))
+                    .flatten()
+            };
             u8::try_from(small(*high)? << 4 | small(*low)?).ok()
         }
         [b'\\', b't'] => Some(b'\t'),

@@ -39,8 +39,15 @@ pub(super) struct Hashes {
 impl Hashes {
     /// Those in `file`. A damaged file is an empty one: everything in it can be made again.
     pub(super) fn open(file: PathBuf) -> Self {
-        let kept: Vec<Kept> = fs::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-        let known = kept.into_iter().take(MAX_KEPT).map(|kept| (kept.path.clone(), kept)).collect();
+        let kept: Vec<Kept> = fs::read(&file)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default();
+        let known = kept
+            .into_iter()
+            .take(MAX_KEPT)
+            .map(|kept| (kept.path.clone(), kept))
+            .collect();
         Self {
             file: Some(file),
             known: Mutex::new(known),
@@ -51,7 +58,9 @@ impl Hashes {
     pub(super) fn get(&self, path: &Path) -> Option<String> {
         let (size_bytes, modified_ns) = stamp(path)?;
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = known.get(path).filter(|kept| (kept.size_bytes, kept.modified_ns) == (size_bytes, modified_ns))?;
+        let kept = known
+            .get(path)
+            .filter(|kept| (kept.size_bytes, kept.modified_ns) == (size_bytes, modified_ns))?;
         Some(kept.sha256.clone())
     }
 
@@ -80,7 +89,9 @@ impl Hashes {
     }
 
     fn keep(&self, all: &[Kept]) -> io::Result<()> {
-        let Some(file) = &self.file else { return Ok(()) };
+        let Some(file) = &self.file else {
+            return Ok(());
+        };
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder)?;
         }
@@ -94,8 +105,14 @@ impl Hashes {
 /// Size and time of the last change.
 fn stamp(path: &Path) -> Option<(u64, u64)> {
     let metadata = fs::metadata(path).ok()?;
-    let since = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH).duration_since(UNIX_EPOCH);
-    Some((metadata.len(), since.map_or(0, |time| time.as_nanos() as u64)))
+    let since = metadata
+        .modified()
+        .unwrap_or(SystemTime::UNIX_EPOCH)
+        .duration_since(UNIX_EPOCH);
+    Some((
+        metadata.len(),
+        since.map_or(0, |time| time.as_nanos() as u64),
+    ))
 }
 
 /// Hexadecimal SHA-256 of a file.

@@ -38,7 +38,9 @@ pub(super) fn merge(candidates: Vec<Candidate>, hashes: &Hashes) -> Vec<(Candida
         let marks = marks(&candidate.file, hashes);
         let same = marks.iter().find_map(|mark| marked.get(mark).copied());
         // In the user's own folder two names of one file are two models: that is how a model gets a second name.
-        let same = same.filter(|index| candidate.source != Source::Own || models[*index].0.source != Source::Own);
+        let same = same.filter(|index| {
+            candidate.source != Source::Own || models[*index].0.source != Source::Own
+        });
         let index = same.unwrap_or(models.len());
         marked.extend(marks.into_iter().map(|mark| (mark, index)));
         match models.get_mut(index) {
@@ -61,20 +63,33 @@ pub(super) fn merge(candidates: Vec<Candidate>, hashes: &Hashes) -> Vec<(Candida
 /// exactly the size of one in another place.
 pub(super) fn unknown_twins(candidates: &[Candidate], hashes: &Hashes) -> Vec<PathBuf> {
     let mut by_size: BTreeMap<u64, Vec<&Candidate>> = BTreeMap::new();
-    let sound = candidates.iter().filter(|candidate| candidate.contents.is_ok());
+    let sound = candidates
+        .iter()
+        .filter(|candidate| candidate.contents.is_ok());
     for candidate in sound {
-        by_size.entry(candidate.file.size_bytes).or_default().push(candidate);
+        by_size
+            .entry(candidate.file.size_bytes)
+            .or_default()
+            .push(candidate);
     }
     let mut unknown = Vec::new();
     for same in by_size.into_values() {
-        let places: HashSet<Option<PathBuf>> = same.iter().map(|candidate| fs::canonicalize(&candidate.file.path).ok()).collect();
+        let places: HashSet<Option<PathBuf>> = same
+            .iter()
+            .map(|candidate| fs::canonicalize(&candidate.file.path).ok())
+            .collect();
         // What lies in the user's own folder only is never joined.
         if places.len() < 2 || same.iter().all(|candidate| candidate.source == Source::Own) {
             continue;
         }
         let files = same.iter().map(|candidate| &candidate.file);
         let without = files.filter(|file| file.sha256.is_none());
-        unknown.extend(without.flat_map(|file| &file.parts).filter(|part| hashes.get(part).is_none()).cloned());
+        unknown.extend(
+            without
+                .flat_map(|file| &file.parts)
+                .filter(|part| hashes.get(part).is_none())
+                .cloned(),
+        );
     }
     unknown
 }

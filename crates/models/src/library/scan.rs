@@ -69,7 +69,10 @@ pub(super) fn scan_with(
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
     for _ in 0..=depth {
-        let found = folders.iter().flat_map(|folder| entries(folder, problems)).collect::<Vec<_>>();
+        let found = folders
+            .iter()
+            .flat_map(|folder| entries(folder, problems))
+            .collect::<Vec<_>>();
         let (below, plain): (Vec<_>, Vec<_>) = found.into_iter().partition(|path| is_folder(path));
         files.extend(plain.into_iter().filter(|path| is_model(path)));
         folders = below;
@@ -133,7 +136,10 @@ fn join_parts(files: impl Iterator<Item = FoundFile>) -> Vec<FoundFile> {
             .path
             .with_file_name(format!("{stem}-00001-of-{count:05}.gguf"));
         let stem = stem.to_owned();
-        digests.entry(first.clone()).or_default().push(file.sha256.clone());
+        digests
+            .entry(first.clone())
+            .or_default()
+            .push(file.sha256.clone());
         // Sorted paths bring the first part before the others.
         match whole.get_mut(&first) {
             Some(model) => {

@@ -43,9 +43,17 @@ impl Store {
             file,
             projector: None,
         };
-        let folder = |depth, problems: &mut Vec<Error>| scan::scan(&self.root, depth, problems).into_iter().map(alone).collect();
+        let folder = |depth, problems: &mut Vec<Error>| {
+            scan::scan(&self.root, depth, problems)
+                .into_iter()
+                .map(alone)
+                .collect()
+        };
         match self.source {
-            Source::HuggingFace => hugging_face::files(&self.root, problems).into_iter().map(alone).collect(),
+            Source::HuggingFace => hugging_face::files(&self.root, problems)
+                .into_iter()
+                .map(alone)
+                .collect(),
             Source::Ollama => ollama::files(&self.root, problems),
             Source::LmStudio => folder(LM_STUDIO_DEPTH, problems),
             Source::Bundled | Source::Own => folder(OWN_DEPTH, problems),
@@ -56,5 +64,8 @@ impl Store {
 
 /// Whether a text is a SHA-256 as these programs write it: 64 small hexadecimal digits. Nothing else becomes part of a path.
 fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.len() == 64
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

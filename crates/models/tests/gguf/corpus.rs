@@ -26,16 +26,25 @@ fn heads(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "gguf"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "gguf")
+        })
         .collect();
     paths.sort();
     let name = |path: &Path| path.file_stem().unwrap().to_string_lossy().into_owned();
-    paths.iter().map(|path| (name(path), std::fs::read(path).unwrap())).collect()
+    paths
+        .iter()
+        .map(|path| (name(path), std::fs::read(path).unwrap()))
+        .collect()
 }
 
 /// The sound models of the corpus.
 pub fn models() -> Vec<(String, Model)> {
-    heads(&folder()).into_iter().map(|(name, head)| (name, reader::read(&head))).collect()
+    heads(&folder())
+        .into_iter()
+        .map(|(name, head)| (name, reader::read(&head)))
+        .collect()
 }
 
 /// The starter model, where a build put it.
@@ -67,6 +76,12 @@ fn what_once_killed_llama_cpp_is_refused() {
     for (name, head) in heads(&folder().join("refused")) {
         // As long as its tensors may wish, so that nothing but the rule can refuse it.
         let result = validate_prefix(&head, u64::MAX);
-        assert!(matches!(result, Err(Error::Invalid { .. } | Error::Unsupported { .. })), "{name}: {result:?}");
+        assert!(
+            matches!(
+                result,
+                Err(Error::Invalid { .. } | Error::Unsupported { .. })
+            ),
+            "{name}: {result:?}"
+        );
     }
 }

@@ -40,10 +40,23 @@ fn write(path: &Path, head: &[u8], file_bytes: u64) {
 /// What a death has in common with others like it: its step and the words without numbers.
 fn kind_of(words: &str) -> String {
     let plain: String = words.chars().filter(|c| !c.is_ascii_digit()).collect();
-    let start = ["GGML_ASSERT", "ERROR: AddressSanitizer", "runtime error", "what()", "Assertion"];
-    let from = start.iter().filter_map(|word| plain.find(word)).min().unwrap_or(0);
+    let start = [
+        "GGML_ASSERT",
+        "ERROR: AddressSanitizer",
+        "runtime error",
+        "what()",
+        "Assertion",
+    ];
+    let from = start
+        .iter()
+        .filter_map(|word| plain.find(word))
+        .min()
+        .unwrap_or(0);
     let step = plain.split(' ').next().unwrap_or_default();
-    format!("{step}: {}", plain[from..].chars().take(140).collect::<String>())
+    format!(
+        "{step}: {}",
+        plain[from..].chars().take(140).collect::<String>()
+    )
 }
 
 #[derive(Default)]
@@ -63,7 +76,12 @@ fn what_is_accepted_does_not_kill_llama_cpp() {
     let folder = tempfile::tempdir().unwrap();
     std::thread::scope(|scope| {
         for worker in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            let (flood, next, tally, path) = (&flood, &next, &tally, folder.path().join(format!("{worker}.gguf")));
+            let (flood, next, tally, path) = (
+                &flood,
+                &next,
+                &tally,
+                folder.path().join(format!("{worker}.gguf")),
+            );
             scope.spawn(move || {
                 let mut llama = Llama::start();
                 loop {
@@ -80,18 +98,40 @@ fn what_is_accepted_does_not_kill_llama_cpp() {
         }
     });
     let tally = tally.into_inner().unwrap();
-    eprintln!("{count} mutants, {} accepted, {} of these ran", tally.accepted, tally.ran);
+    eprintln!(
+        "{count} mutants, {} accepted, {} of these ran",
+        tally.accepted, tally.ran
+    );
     for (kind, mutants) in &tally.deaths {
-        eprintln!("{:6} {kind}\n       {:?}", mutants.len(), &mutants[..mutants.len().min(6)]);
+        eprintln!(
+            "{:6} {kind}\n       {:?}",
+            mutants.len(),
+            &mutants[..mutants.len().min(6)]
+        );
     }
-    let while_loading = tally.deaths.keys().filter(|kind| kind.starts_with("load") || kind.starts_with("tokenise")).count();
+    let while_loading = tally
+        .deaths
+        .keys()
+        .filter(|kind| kind.starts_with("load") || kind.starts_with("tokenise"))
+        .count();
     assert_eq!(while_loading, 0, "kinds of death");
 }
 
-fn meet(llama: &mut Llama, path: &Path, number: u64, name: &str, mutant: &Mutant, tally: &Mutex<Tally>) {
+fn meet(
+    llama: &mut Llama,
+    path: &Path,
+    number: u64,
+    name: &str,
+    mutant: &Mutant,
+    tally: &Mutex<Tally>,
+) {
     write(path, &mutant.head, mutant.file_bytes);
     let computes = std::env::var_os(COMPUTE).is_some();
-    let fate = if computes { llama.compute(path) } else { llama.load(path) };
+    let fate = if computes {
+        llama.compute(path)
+    } else {
+        llama.load(path)
+    };
     let mut tally = tally.lock().unwrap();
     tally.accepted += 1;
     match fate {
@@ -102,7 +142,11 @@ fn meet(llama: &mut Llama, path: &Path, number: u64, name: &str, mutant: &Mutant
                 std::fs::write(folder.join(format!("{number}.gguf")), &mutant.head).unwrap();
                 std::fs::write(folder.join(format!("{number}.txt")), &words).unwrap();
             }
-            tally.deaths.entry(kind_of(&words)).or_default().push((number, name.to_owned()));
+            tally
+                .deaths
+                .entry(kind_of(&words))
+                .or_default()
+                .push((number, name.to_owned()));
         }
     }
 }
@@ -117,8 +161,16 @@ fn write_the_corpus() {
     let mut llama = Llama::start();
     for seed in seeds::all() {
         match smallest(&mut llama, &path, seed.metadata) {
-            Ok(model) => std::fs::write(corpus::folder().join(format!("{}.gguf", seed.name)), model.head()).unwrap(),
-            Err(why) => eprintln!("{}: {}", seed.name, why.chars().take(300).collect::<String>()),
+            Ok(model) => std::fs::write(
+                corpus::folder().join(format!("{}.gguf", seed.name)),
+                model.head(),
+            )
+            .unwrap(),
+            Err(why) => eprintln!(
+                "{}: {}",
+                seed.name,
+                why.chars().take(300).collect::<String>()
+            ),
         }
     }
 }
@@ -131,7 +183,11 @@ fn smallest(llama: &mut Llama, path: &Path, metadata: Model) -> Result<Model, St
         let shorter = best.clone().without(&format!("{architecture}{key}"));
         if let Ok(shorter) = whole(llama, path, shorter)
             && shorter.tensors.len() == best.tensors.len()
-            && shorter.tensors.iter().zip(&best.tensors).all(|(one, other)| one.name == other.name && one.shape == other.shape)
+            && shorter
+                .tensors
+                .iter()
+                .zip(&best.tensors)
+                .all(|(one, other)| one.name == other.name && one.shape == other.shape)
             && validate_prefix(&shorter.head(), u64::MAX).is_ok()
         {
             best = shorter;

@@ -40,7 +40,11 @@ impl Flood {
     /// Mutant `number`: the same file on every machine, as long as the corpus and the mutations stay what they are.
     pub fn mutant(&self, number: u64) -> (&str, Mutant) {
         let mut random = Random::new(number);
-        if let Some(starter) = self.starter.as_ref().filter(|_| random.one_in(STARTER_SHARE)) {
+        if let Some(starter) = self
+            .starter
+            .as_ref()
+            .filter(|_| random.one_in(STARTER_SHARE))
+        {
             return ("starter", mutate(starter, &self.words, &mut random));
         }
         // Whether the starter is there or not, the other mutants are the same.
@@ -54,22 +58,45 @@ impl Flood {
 pub fn accepts(number: u64, mutant: &Mutant) -> bool {
     let start = Instant::now();
     let mut result = None;
-    let memory = allocation_counter::measure(|| result = Some(validate_prefix(&mutant.head, mutant.file_bytes)));
+    let memory = allocation_counter::measure(|| {
+        result = Some(validate_prefix(&mutant.head, mutant.file_bytes))
+    });
     let took = start.elapsed();
     assert!(took < HANG, "mutant {number} took {took:?}");
     let (length, took) = (mutant.head.len() as u64, memory.bytes_max);
-    assert!(took <= 2 * length + MEMORY_BYTES, "mutant {number} of {length} bytes took {took} bytes");
+    assert!(
+        took <= 2 * length + MEMORY_BYTES,
+        "mutant {number} of {length} bytes took {took} bytes"
+    );
     match result.unwrap() {
         Ok(_) => return true,
-        Err(Error::Invalid { field, offset, reason }) => {
+        Err(Error::Invalid {
+            field,
+            offset,
+            reason,
+        }) => {
             let inside = offset <= mutant.head.len() as u64;
-            assert!(inside && !field.is_empty() && !reason.is_empty(), "mutant {number}: {field} at {offset}: {reason}");
+            assert!(
+                inside && !field.is_empty() && !reason.is_empty(),
+                "mutant {number}: {field} at {offset}: {reason}"
+            );
         }
-        Err(Error::Truncated { field, needed_bytes, actual_bytes }) => {
-            assert!(!field.is_empty() && needed_bytes > actual_bytes, "mutant {number}: {field} {needed_bytes} {actual_bytes}");
+        Err(Error::Truncated {
+            field,
+            needed_bytes,
+            actual_bytes,
+        }) => {
+            assert!(
+                !field.is_empty() && needed_bytes > actual_bytes,
+                "mutant {number}: {field} {needed_bytes} {actual_bytes}"
+            );
         }
         Err(
-            Error::NotGguf { .. } | Error::TooOld { .. } | Error::TooNew { .. } | Error::BigEndian { .. } | Error::Unsupported { .. },
+            Error::NotGguf { .. }
+            | Error::TooOld { .. }
+            | Error::TooNew { .. }
+            | Error::BigEndian { .. }
+            | Error::Unsupported { .. },
         ) => {}
         Err(other) => panic!("mutant {number}: {other}"),
     }

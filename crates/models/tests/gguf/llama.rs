@@ -26,8 +26,14 @@ pub enum Fate {
 
 impl Llama {
     pub fn start() -> Self {
-        let program = std::env::var_os(CHILD).unwrap_or_else(|| panic!("{CHILD} must name the child: run `make test-gguf`"));
-        let mut child = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let program = std::env::var_os(CHILD)
+            .unwrap_or_else(|| panic!("{CHILD} must name the child: run `make test-gguf`"));
+        let mut child = Command::new(program)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         Self {
             commands: child.stdin.take().unwrap(),
             answers: BufReader::new(child.stdout.take().unwrap()),
@@ -66,12 +72,19 @@ impl Llama {
     /// Names and shapes of the tensors that llama.cpp wants for this metadata, or why it wants none.
     pub fn complete(&mut self, path: &Path) -> Result<Vec<(String, Vec<u64>)>, String> {
         let answer = self.ask("complete", path);
-        if ["refused:", "died ", "failed:"].iter().any(|start| answer.starts_with(start)) {
+        if ["refused:", "died ", "failed:"]
+            .iter()
+            .any(|start| answer.starts_with(start))
+        {
             return Err(answer);
         }
         let tensor = |word: &str| {
             let (name, shape) = word.split_once(':')?;
-            let shape = shape.split(',').map(str::parse).collect::<Result<_, _>>().ok()?;
+            let shape = shape
+                .split(',')
+                .map(str::parse)
+                .collect::<Result<_, _>>()
+                .ok()?;
             Some((name.to_owned(), shape))
         };
         let table: Option<Vec<_>> = answer.split_whitespace().map(tensor).collect();

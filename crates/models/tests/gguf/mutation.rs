@@ -147,8 +147,12 @@ impl Words {
                 let key = String::from_utf8_lossy(key);
                 // Vocabularies are long, and every file has one.
                 if value.bytes.len() < 256 {
-                    let rest = key.strip_prefix(&format!("{name}.")).map(|rest| format!(".{rest}"));
-                    words.entries.push((rest.unwrap_or(key.into_owned()), value.clone()));
+                    let rest = key
+                        .strip_prefix(&format!("{name}."))
+                        .map(|rest| format!(".{rest}"));
+                    words
+                        .entries
+                        .push((rest.unwrap_or(key.into_owned()), value.clone()));
                 }
             }
             words.tensors.extend(model.tensors.iter().cloned());
@@ -159,7 +163,10 @@ impl Words {
 }
 
 pub fn architecture(model: &Model) -> String {
-    let value = model.entries.iter().find(|(key, _)| key == b"general.architecture");
+    let value = model
+        .entries
+        .iter()
+        .find(|(key, _)| key == b"general.architecture");
     value.map_or_else(String::new, |(_, value)| {
         String::from_utf8_lossy(value.bytes.get(8..).unwrap_or_default()).into_owned()
     })
@@ -172,8 +179,13 @@ pub fn measure(tensor: &mut Tensor) {
 
 fn measure_up_to(tensor: &mut Tensor, most: u64) {
     let layout = TYPES.iter().find(|(id, ..)| *id == tensor.kind);
-    let elements = tensor.shape.iter().try_fold(1_u64, |product, length| product.checked_mul(*length));
-    let bytes = layout.zip(elements).and_then(|((_, block, bytes), elements)| (elements / block).checked_mul(*bytes));
+    let elements = tensor
+        .shape
+        .iter()
+        .try_fold(1_u64, |product, length| product.checked_mul(*length));
+    let bytes = layout
+        .zip(elements)
+        .and_then(|((_, block, bytes), elements)| (elements / block).checked_mul(*bytes));
     if let Some(bytes) = bytes.filter(|bytes| *bytes <= most) {
         tensor.bytes = bytes;
     }
@@ -206,12 +218,18 @@ pub fn mutate(seed: &Model, words: &Words, random: &mut Random) -> Mutant {
             2 => model.entry_count = Some(number),
             _ => {
                 model.alignment = 1 << random.below(12);
-                model = model.clone().with("general.alignment", u32(model.alignment as u32));
+                model = model
+                    .clone()
+                    .with("general.alignment", u32(model.alignment as u32));
             }
         }
     }
     let mut head = model.head();
-    let data_bytes: u64 = model.tensors.iter().map(|tensor| tensor.bytes.next_multiple_of(model.alignment)).sum();
+    let data_bytes: u64 = model
+        .tensors
+        .iter()
+        .map(|tensor| tensor.bytes.next_multiple_of(model.alignment))
+        .sum();
     if random.one_in(4) {
         for _ in 0..=random.below(3) {
             change_bytes(&mut head, random);
@@ -261,7 +279,9 @@ fn any_value(words: &Words, random: &mut Random) -> Value {
         6 => any_text(words, random),
         7 => {
             let kind = random.below(14) as u32;
-            let elements: Vec<u8> = (0..random.below(64)).map(|_| random.number() as u8).collect();
+            let elements: Vec<u8> = (0..random.below(64))
+                .map(|_| random.number() as u8)
+                .collect();
             array(kind, number % 20, &elements)
         }
         _ => u32(number as u32),
@@ -289,7 +309,11 @@ fn change_entries(model: &mut Model, words: &Words, random: &mut Random) {
             if random.one_in(2) {
                 value = any_value(words, random);
             }
-            let key = if key.starts_with('.') { architecture + &key } else { key };
+            let key = if key.starts_with('.') {
+                architecture + &key
+            } else {
+                key
+            };
             *model = model.clone().with(&key, value);
         }
         6 => model.entries[at].1 = any_value(words, random),
@@ -327,7 +351,8 @@ fn change_value(value: &mut Value, words: &Words, random: &mut Random) {
             if random.one_in(3) {
                 // A neighbour: what only just does not fit any more.
                 value.bytes = old;
-                value.bytes[0] = value.bytes[0].wrapping_add(if random.one_in(2) { 1 } else { 255 });
+                value.bytes[0] =
+                    value.bytes[0].wrapping_add(if random.one_in(2) { 1 } else { 255 });
             }
         }
     }
@@ -350,7 +375,9 @@ fn change_array(value: &mut Value, words: &Words, random: &mut Random) {
         }
         _ if kind == 8 => change_texts(value, count as usize, words, random),
         2 if count > 0 => {
-            value.bytes.truncate(value.bytes.len().saturating_sub(size).max(12));
+            value
+                .bytes
+                .truncate(value.bytes.len().saturating_sub(size).max(12));
             value.bytes[4..12].copy_from_slice(&(count - 1).to_le_bytes());
         }
         3 => {
@@ -373,7 +400,9 @@ fn change_texts(value: &mut Value, count: usize, words: &Words, random: &mut Ran
     let mut elements = Vec::with_capacity(count);
     while let Some(length) = value.bytes.get(start..start + 8) {
         let end = start + 8 + u64::from_le_bytes(length.try_into().unwrap()) as usize;
-        let Some(element) = value.bytes.get(start..end) else { return };
+        let Some(element) = value.bytes.get(start..end) else {
+            return;
+        };
         elements.push(element.to_vec());
         start = end;
     }
@@ -405,7 +434,9 @@ fn change_tensors(model: &mut Model, words: &Words, random: &mut Random) {
             let other = random.below(model.tensors.len());
             model.tensors.swap(at, other);
         }
-        3 => model.tensors.push(random.pick(&words.tensors).unwrap().clone()),
+        3 => model
+            .tensors
+            .push(random.pick(&words.tensors).unwrap().clone()),
         4 => model.tensors[at].name = random.pick(&words.tensors).unwrap().name.clone(),
         5 if random.one_in(4) => model.tensors[at].offset = Some(number),
         6 => {
@@ -419,13 +450,21 @@ fn change_tensors(model: &mut Model, words: &Words, random: &mut Random) {
         7 | 8 => {
             let dimension = random.below(model.tensors[at].shape.len());
             if let Some(length) = model.tensors[at].shape.get_mut(dimension) {
-                *length = if random.one_in(2) { number } else { length.wrapping_add(number % 3).wrapping_sub(1) };
+                *length = if random.one_in(2) {
+                    number
+                } else {
+                    length.wrapping_add(number % 3).wrapping_sub(1)
+                };
             }
         }
         9 if random.one_in(4) => {
             // As a program would that quantises: every matrix gets the type.
             let kind = random.pick(&TYPES).unwrap().0;
-            for tensor in model.tensors.iter_mut().filter(|tensor| tensor.shape.len() > 1) {
+            for tensor in model
+                .tensors
+                .iter_mut()
+                .filter(|tensor| tensor.shape.len() > 1)
+            {
                 tensor.kind = kind;
                 measure_up_to(tensor, MAX_TENSOR_BYTES);
             }

@@ -5,7 +5,9 @@
 
 use std::collections::HashSet;
 
-use super::super::builder::{Model, Tensor, Value, array, bool, f32, f32s, i32s, text, texts, u32, u32s};
+use super::super::builder::{
+    Model, Tensor, Value, array, bool, f32, f32s, i32s, text, texts, u32, u32s,
+};
 use super::mutation::measure;
 
 pub struct Seed {
@@ -16,11 +18,58 @@ pub struct Seed {
 
 /// Architectures of the corpus.
 const ARCHITECTURES: &[&str] = &[
-    "llama", "falcon", "gpt2", "gptneox", "mpt", "bert", "modern-bert", "jina-bert-v2", "stablelm", "qwen2", "qwen2moe", "qwen3", "qwen3moe", "phi2", "phi3", "minicpm3", "gemma", "gemma2", "gemma3", "gemma3n", "gemma4", "starcoder2", "mamba", "mamba2", "jamba", "falcon-h1", "cohere2", "dbrx", "openelm", "deepseek", "glm4moe", "bitnet", "t5", "nemotron", "nemotron_h", "exaone4", "rwkv7", "granitemoe", "granitehybrid", "bailingmoe2",
+    "llama",
+    "falcon",
+    "gpt2",
+    "gptneox",
+    "mpt",
+    "bert",
+    "modern-bert",
+    "jina-bert-v2",
+    "stablelm",
+    "qwen2",
+    "qwen2moe",
+    "qwen3",
+    "qwen3moe",
+    "phi2",
+    "phi3",
+    "minicpm3",
+    "gemma",
+    "gemma2",
+    "gemma3",
+    "gemma3n",
+    "gemma4",
+    "starcoder2",
+    "mamba",
+    "mamba2",
+    "jamba",
+    "falcon-h1",
+    "cohere2",
+    "dbrx",
+    "openelm",
+    "deepseek",
+    "glm4moe",
+    "bitnet",
+    "t5",
+    "nemotron",
+    "nemotron_h",
+    "exaone4",
+    "rwkv7",
+    "granitemoe",
+    "granitehybrid",
+    "bailingmoe2",
 ];
 /// Those of them that are made of experts in any case.
 const EXPERTS: &[&str] = &[
-    "qwen2moe", "qwen3moe", "dbrx", "deepseek", "glm4moe", "granitemoe", "granitehybrid", "bailingmoe2", "jamba",
+    "qwen2moe",
+    "qwen3moe",
+    "dbrx",
+    "deepseek",
+    "glm4moe",
+    "granitemoe",
+    "granitehybrid",
+    "bailingmoe2",
+    "jamba",
 ];
 /// Layers.
 const LAYERS: u32 = 2;
@@ -99,8 +148,12 @@ fn special(architecture: &str) -> Vec<(&'static str, Value)> {
             ("attention.value_length_mla", u32(16)),
             ("attention.head_count_kv", u32s(&[0, 1])),
         ],
-        "minicpm3" | "plm" => vec![("attention.key_length", u32(32)), ("attention.head_count_kv", u32(4))],
-        "mpt" | "gpt2" | "bloom" | "gptneox" | "baichuan" | "starcoder" | "refact" | "qwen" | "phi2" | "t5" | "t5encoder" | "gemma3n" => {
+        "minicpm3" | "plm" => vec![
+            ("attention.key_length", u32(32)),
+            ("attention.head_count_kv", u32(4)),
+        ],
+        "mpt" | "gpt2" | "bloom" | "gptneox" | "baichuan" | "starcoder" | "refact" | "qwen"
+        | "phi2" | "t5" | "t5encoder" | "gemma3n" => {
             vec![("attention.head_count_kv", u32(4))]
         }
         "bert" | "modern-bert" | "nomic-bert" | "jina-bert-v2" | "gemma-embedding" => vec![
@@ -108,16 +161,29 @@ fn special(architecture: &str) -> Vec<(&'static str, Value)> {
             ("attention.causal", bool(false)),
             ("pooling_type", u32(1)),
         ],
-        "mamba" | "mamba2" | "rwkv6" | "rwkv7" => vec![("attention.head_count", u32(0)), ("attention.head_count_kv", u32(0))],
-        "jamba" | "granitehybrid" | "lfm2" | "lfm2moe" => vec![("attention.head_count_kv", u32s(&[0, 2]))],
-        "nemotron_h" => vec![("attention.head_count_kv", u32s(&[0, 2])), ("feed_forward_length", u32s(&[0, 0]))],
-        "plamo2" => vec![("attention.head_count_kv", u32s(&[0, 2])), ("attention.head_count", u32s(&[0, 4]))],
+        "mamba" | "mamba2" | "rwkv6" | "rwkv7" => vec![
+            ("attention.head_count", u32(0)),
+            ("attention.head_count_kv", u32(0)),
+        ],
+        "jamba" | "granitehybrid" | "lfm2" | "lfm2moe" => {
+            vec![("attention.head_count_kv", u32s(&[0, 2]))]
+        }
+        "nemotron_h" => vec![
+            ("attention.head_count_kv", u32s(&[0, 2])),
+            ("feed_forward_length", u32s(&[0, 0])),
+        ],
+        "plamo2" => vec![
+            ("attention.head_count_kv", u32s(&[0, 2])),
+            ("attention.head_count", u32s(&[0, 4])),
+        ],
         "openelm" => vec![
             ("attention.head_count", u32s(&[4, 4])),
             ("attention.head_count_kv", u32s(&[2, 2])),
             ("feed_forward_length", u32s(&[96, 96])),
         ],
-        "apertus" => ["xielu.alpha_n", "xielu.alpha_p", "xielu.beta", "xielu.eps"].map(|key| (key, f32s(&[0.5, 0.5]))).to_vec(),
+        "apertus" => ["xielu.alpha_n", "xielu.alpha_p", "xielu.beta", "xielu.eps"]
+            .map(|key| (key, f32s(&[0.5, 0.5])))
+            .to_vec(),
         "gemma4" | "mimo2" => vec![("attention.sliding_window_pattern", array(7, 2, &[1, 0]))],
         "chameleon" => vec![("swin_norm", bool(false))],
         _ => Vec::new(),
@@ -126,10 +192,26 @@ fn special(architecture: &str) -> Vec<(&'static str, Value)> {
 
 /// A vocabulary of the kind that the architecture is seen with.
 fn vocabulary(architecture: &str) -> Model {
-    let tokens = ["<|end|>", "<s>", "</s>", "<unk>", "a", "b", "c", "\u{120}", "ab", "\u{10a}", "\u{120}a", "<|im_end|>"];
+    let tokens = [
+        "<|end|>",
+        "<s>",
+        "</s>",
+        "<unk>",
+        "a",
+        "b",
+        "c",
+        "\u{120}",
+        "ab",
+        "\u{10a}",
+        "\u{120}a",
+        "<|im_end|>",
+    ];
     let bpe = Model::bpe()
         .with("tokenizer.ggml.tokens", texts(&tokens))
-        .with("tokenizer.ggml.token_type", i32s(&[3, 3, 3, 2, 1, 1, 1, 1, 1, 1, 1, 4]))
+        .with(
+            "tokenizer.ggml.token_type",
+            i32s(&[3, 3, 3, 2, 1, 1, 1, 1, 1, 1, 1, 4]),
+        )
         .with("tokenizer.ggml.merges", texts(&["a b", "\u{120} a"]));
     // 256 nodes that lead nowhere, and a text.
     let charsmap = [vec![0, 4, 0, 0], vec![0; 1028]].concat();
@@ -150,7 +232,10 @@ fn vocabulary(architecture: &str) -> Model {
             .with("tokenizer.ggml.scores", f32s(&[0.0; 12]))
             .with("tokenizer.ggml.unknown_token_id", u32(3))
             .with("tokenizer.ggml.eos_token_id", u32(2))
-            .with("tokenizer.ggml.precompiled_charsmap", array(0, 1032, &charsmap))
+            .with(
+                "tokenizer.ggml.precompiled_charsmap",
+                array(0, 1032, &charsmap),
+            )
             .without("tokenizer.ggml.merges"),
         "rwkv6" | "rwkv7" => bpe
             .with("tokenizer.ggml.model", text("rwkv"))
@@ -180,7 +265,10 @@ pub fn all() -> Vec<Seed> {
         name: name.to_owned(),
         metadata: metadata(architecture, experts),
     };
-    let mut seeds: Vec<Seed> = ARCHITECTURES.iter().map(|name| seed(name, name, EXPERTS.contains(name))).collect();
+    let mut seeds: Vec<Seed> = ARCHITECTURES
+        .iter()
+        .map(|name| seed(name, name, EXPERTS.contains(name)))
+        .collect();
     seeds.push(seed("llama-experts", "llama", true));
     seeds
 }
