@@ -17,7 +17,7 @@ UI_SOURCES := $(shell find ui -type f -not -path '*/node_modules/*' -not -path '
 CARGO_DENY := 0.20.2
 
 .PHONY: help setup system npm model ui build build-debug run bindings bundle bench clean \
-	test test-rust test-ui test-clients test-schema test-window test-bundle \
+	test test-rust test-ui test-clients test-schema test-window test-bundle test-gguf gguf-corpus \
 	check check-format check-rust check-ui check-tidy check-licences check-scripts check-workflows check-macos
 
 help: ## this list
@@ -100,6 +100,14 @@ test-window: build-debug tests/ui/node_modules/.installed ## the real window, un
 
 test-bundle: build-debug ## the .app: property list, icons, model, entitlements
 	python3 -B -m unittest discover --start-directory tests/bundle --verbose
+
+test-gguf: system ## not in `test`: 100,000 damaged model files, and llama.cpp under the address sanitiser for those that we let through
+	child=$$(scripts/sanitised-llama) && \
+	HEARTH_GGUF_CHILD=$$child cargo test --workspace $(FEATURES) $(LOCKED) --test gguf -- --ignored --nocapture does_not_kill
+
+gguf-corpus: system ## crates/models/tests/corpus, after a change to its seeds or to llama.cpp
+	child=$$(scripts/sanitised-llama) && \
+	HEARTH_GGUF_CHILD=$$child cargo test --workspace $(FEATURES) $(LOCKED) --test gguf -- --ignored --nocapture write_the_corpus
 
 # --- Checks -----------------------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,10 @@ use std::path::PathBuf;
 pub struct Env {
     /// `HEARTH_HOME`: one folder for settings, data, models, cache, logs and socket.
     pub home: Option<PathBuf>,
+    /// `HF_HUB_CACHE`, or `hub` in `HF_HOME`: where Hugging Face's clients keep what they fetched.
+    pub hugging_face: Option<PathBuf>,
+    /// `OLLAMA_MODELS`: where Ollama keeps its models.
+    pub ollama: Option<PathBuf>,
     /// `HEARTH_LOG`: a filter such as `debug` or `hearth_engine=trace`.
     pub log: Option<String>,
     /// `HEARTH_REPLAY`: a recording of readings that is played in place of this machine's sensors.
@@ -24,6 +28,8 @@ impl Env {
         };
         Self {
             home: path("HEARTH_HOME"),
+            hugging_face: path("HF_HUB_CACHE").or_else(|| Some(path("HF_HOME")?.join("hub"))),
+            ollama: path("OLLAMA_MODELS"),
             replay: path("HEARTH_REPLAY"),
             log: text("HEARTH_LOG"),
             fake_engine: cfg!(debug_assertions)

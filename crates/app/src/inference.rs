@@ -204,8 +204,8 @@ impl Inference {
         Ok(started)
     }
 
-    /// Lets in as many requests of programs, keeps of their results and lets models read what the settings say, now and after each
-    /// change. Must be called inside a tokio runtime.
+    /// Lets in as many requests of programs, keeps of their results, lets models read and looks for models where the settings say, now
+    /// and after each change. Must be called inside a tokio runtime.
     pub(crate) fn follow(&self, settings: &SettingsStore) {
         let mut changes = settings.subscribe();
         let (admission, caches) = (self.admission.clone(), Arc::clone(&self.caches));
@@ -215,6 +215,7 @@ impl Inference {
             if models.limit_context(settings.context_tokens) {
                 unload_idle();
             }
+            models.look_into(&settings.model_folders);
             admission.limit(admission_limits(settings));
             caches.keep(settings.server_keep_answers, settings.server_keep_vectors);
         };

@@ -6,7 +6,7 @@ mod smaller;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use hearth_engine::{self as engine, LoadSpec};
 use hearth_models::{Header, Library, ModelFile, Projector, Purpose, Source};
@@ -28,6 +28,27 @@ pub enum ModelSource {
     Bundled,
     /// It lies in Hearth's own models folder.
     Own,
+    /// It lies in the cache of Hugging Face's clients.
+    HuggingFace,
+    /// It is a model of LM Studio.
+    LmStudio,
+    /// It is a model of Ollama.
+    Ollama,
+    /// It lies in a folder that the user named.
+    Added,
+}
+
+impl From<Source> for ModelSource {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::Bundled => Self::Bundled,
+            Source::Own => Self::Own,
+            Source::HuggingFace => Self::HuggingFace,
+            Source::LmStudio => Self::LmStudio,
+            Source::Ollama => Self::Ollama,
+            Source::Added => Self::Added,
+        }
+    }
 }
 
 /// What a model can be used for.
@@ -56,6 +77,8 @@ pub struct ModelSummary {
     /// Context length the model was trained with, in tokens.
     pub context_tokens: Option<u32>,
     pub source: ModelSource,
+    /// Everywhere the same weights lie, the place from which they are used first.
+    pub places: Vec<ModelSource>,
     /// Absent when the file could not be read.
     pub purpose: Option<ModelPurpose>,
     /// Why it cannot be used.
@@ -88,6 +111,8 @@ pub struct Models {
     library: Arc<Library>,
     digests: Arc<Digests>,
     copies: copying::Copies,
+    /// Whether files are being compared; see [`Models::list`].
+    comparing: Arc<AtomicBool>,
     /// See [`Models::limit_context`].
     most_context_tokens: AtomicU32,
 }
@@ -95,7 +120,11 @@ pub struct Models {
 impl Models {
     pub(crate) fn new(paths: &Paths) -> Self {
         Self {
-            library: Arc::new(Library::new(paths.bundled.clone(), paths.models.clone())),
+            library: Arc::new(
+                Library::new(paths.bundled.clone(), paths.models.clone())
+                    .with_stores(paths.stores.clone(), paths.model_hashes()),
+            ),
+            comparing: Arc::default(),
             digests: Arc::default(),
             copies: copying::Copies::default(),
             most_context_tokens: LoadSpec::DEFAULT_CONTEXT.into(),
@@ -111,16 +140,47 @@ impl Models {
         self.most_context_tokens.load(Ordering::Relaxed)
     }
 
-    /// Every model, also the damaged ones with their problem.
+    /// From now on also looks for models in these folders of the user: absolute paths, separated by colons.
+    pub(crate) fn look_into(&self, folders: &str) {
+        self.library
+            .set_added(words(folders).map(PathBuf::from).collect());
+    }
+
+    /// Every model, also the damaged ones with their problem. Where the same weights may lie in two places that do not say so, the
+    /// files are read afterwards, and a later list shows them once.
     pub async fn list(&self) -> Result<ModelList> {
         let library = Arc::clone(&self.library);
         let report = tokio::task::spawn_blocking(move || library.list())
             .await
             .map_err(Error::internal)?;
+        if report.twins > 0 {
+            self.compare_twins();
+        }
         Ok(ModelList {
             models: report.models.into_iter().map(summary).collect(),
             problems: report.problems.into_iter().map(Error::from).collect(),
         })
+    }
+
+    /// Reads the files that may be the same as another, unless that is going on. Nobody waits for it: a command that ends does not
+    /// finish it, and what was read until then is kept.
+    fn compare_twins(&self) {
+        if self.comparing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (library, comparing) = (Arc::clone(&self.library), Arc::clone(&self.comparing));
+        let work = move || {
+            library.compare_twins();
+            comparing.store(false, Ordering::Release);
+        };
+        // A thread of its own and not one of the runtime's, which waits for those before it ends.
+        if let Err(error) = std::thread::Builder::new()
+            .name("compare-models".into())
+            .spawn(work)
+        {
+            self.comparing.store(false, Ordering::Release);
+            tracing::warn!(%error, "models in two places cannot be compared");
+        }
     }
 
     /// The name of a model as programs write it that speak Ollama's API: with the tag `:latest`, or with capitals.
@@ -233,6 +293,22 @@ impl Models {
     }
 }
 
+/// The folders of a setting.
+fn words(folders: &str) -> impl Iterator<Item = &str> {
+    folders
+        .split(':')
+        .map(str::trim)
+        .filter(|folder| !folder.is_empty())
+}
+
+/// Whether a text is a list of folders as [`Models::look_into`] takes it.
+pub(crate) fn check_folders(text: &str) -> std::result::Result<(), String> {
+    let relative = words(text).find(|folder| !std::path::Path::new(folder).is_absolute());
+    relative.map_or(Ok(()), |folder| {
+        Err(format!("`{folder}` is not a whole path from `/`"))
+    })
+}
+
 async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
@@ -276,10 +352,8 @@ fn summary(file: ModelFile) -> ModelSummary {
             Purpose::Rerank => ModelPurpose::Rerank,
         }),
         context_tokens: header.and_then(|h| u32::try_from(h.context_length).ok()),
-        source: match file.source {
-            Source::Bundled => ModelSource::Bundled,
-            Source::Own => ModelSource::Own,
-        },
+        source: file.source.into(),
+        places: file.places.into_iter().map(ModelSource::from).collect(),
         problem,
     }
 }
@@ -317,6 +391,8 @@ impl From<hearth_models::Error> for Error {
             }
             Leaf::Bundled { .. } => Self::new(Code::InvalidInput, message)
                 .hint("Only models in your own models folder can be changed."),
+            Leaf::Foreign { .. } => Self::new(Code::InvalidInput, message)
+                .hint("Remove it in the program that keeps it."),
             Leaf::Exists { .. } => {
                 Self::new(Code::InvalidInput, message).hint("Choose another name.")
             }

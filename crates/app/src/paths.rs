@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use hearth_models::{Source, Store};
+
 use crate::env::Env;
 use crate::error::{Code, Error, Result};
 
@@ -20,20 +22,32 @@ pub struct Paths {
     pub logs: PathBuf,
     /// Folders in which models lie that came with the program.
     pub bundled: Vec<PathBuf>,
+    /// Where other programs keep models, the preferred first. Nothing is ever written there.
+    pub stores: Vec<Store>,
 }
 
 impl Paths {
-    /// `HEARTH_HOME` when set, else where the platform keeps such files.
+    /// `HEARTH_HOME` when set, else where the platform keeps such files. With `HEARTH_HOME` only those stores are looked at that the
+    /// environment names, so that an installation in a folder of its own sees nothing by chance.
     pub fn find(env: &Env) -> Result<Self> {
-        match &env.home {
-            Some(home) => Ok(Self::under(
-                &std::path::absolute(home).unwrap_or_else(|_| home.clone()),
-            )),
-            None => Self::of_platform(),
+        if let Some(home) = &env.home {
+            let home = std::path::absolute(home).unwrap_or_else(|_| home.clone());
+            return Ok(Self {
+                stores: stores(env, None),
+                ..Self::under(&home)
+            });
         }
+        let base = directories::BaseDirs::new().ok_or_else(|| {
+            Error::new(Code::Storage, "Your home folder could not be found.")
+                .hint("Set HEARTH_HOME to a folder.")
+        })?;
+        Ok(Self {
+            stores: stores(env, Some(&base)),
+            ..Self::of_platform(&base)
+        })
     }
 
-    /// Everything under one folder.
+    /// Everything under one folder, and no stores.
     pub fn under(home: &Path) -> Self {
         Self {
             settings: home.join("config.toml"),
@@ -42,15 +56,12 @@ impl Paths {
             cache: home.join("cache"),
             logs: home.join("logs"),
             bundled: bundled(),
+            stores: Vec::new(),
         }
     }
 
-    fn of_platform() -> Result<Self> {
-        let base = directories::BaseDirs::new().ok_or_else(|| {
-            Error::new(Code::Storage, "Your home folder could not be found.")
-                .hint("Set HEARTH_HOME to a folder.")
-        })?;
-        Ok(if cfg!(target_os = "macos") {
+    fn of_platform(base: &directories::BaseDirs) -> Self {
+        if cfg!(target_os = "macos") {
             let support = base.data_dir().join("Hearth");
             Self {
                 settings: support.join("config.toml"),
@@ -59,6 +70,7 @@ impl Paths {
                 logs: base.home_dir().join("Library/Logs/Hearth"),
                 data: support,
                 bundled: bundled(),
+                stores: Vec::new(),
             }
         } else {
             let data = base.data_dir().join("hearth");
@@ -72,8 +84,9 @@ impl Paths {
                     .join("hearth/logs"),
                 data,
                 bundled: bundled(),
+                stores: Vec::new(),
             }
-        })
+        }
     }
 
     pub fn database(&self) -> PathBuf {
@@ -114,6 +127,11 @@ impl Paths {
         self.cache.join("kv")
     }
 
+    /// Hashes of model files, which take long to make.
+    pub(crate) fn model_hashes(&self) -> PathBuf {
+        self.cache.join("model-hashes.json")
+    }
+
     pub(crate) fn lock(&self) -> PathBuf {
         self.data.join("hearth.lock")
     }
@@ -121,6 +139,46 @@ impl Paths {
     pub(crate) fn exports(&self) -> PathBuf {
         self.data.join("exports")
     }
+}
+
+/// Where the environment says that other programs keep models, else where they do so by themselves. The places are from their
+/// documentation: "Manage huggingface_hub cache-system", LM Studio's "Import Models" and Ollama's FAQ.
+fn stores(env: &Env, base: Option<&directories::BaseDirs>) -> Vec<Store> {
+    let home = |rest: &str| base.map(|base| base.home_dir().join(rest));
+    let cache = |rest: &str| {
+        let folder = base.map(|base| base.home_dir().join(".cache"));
+        // On Linux the cache may be elsewhere; on macOS these programs use `.cache` all the same.
+        let linux = base
+            .filter(|_| !cfg!(target_os = "macos"))
+            .map(|base| base.cache_dir().to_owned());
+        linux.or(folder).map(|folder| folder.join(rest))
+    };
+    let service = base.map(|_| PathBuf::from("/usr/share/ollama/.ollama/models"));
+    let found = [
+        (
+            Source::HuggingFace,
+            env.hugging_face
+                .clone()
+                .or_else(|| cache("huggingface/hub")),
+        ),
+        (Source::LmStudio, home(".lmstudio/models")),
+        (Source::LmStudio, cache("lm-studio/models")),
+        (
+            Source::Ollama,
+            env.ollama.clone().or_else(|| home(".ollama/models")),
+        ),
+        (
+            Source::Ollama,
+            service.filter(|_| cfg!(target_os = "linux")),
+        ),
+    ];
+    let store = |(source, root): (Source, Option<PathBuf>)| {
+        Some(Store {
+            source,
+            root: root?,
+        })
+    };
+    found.into_iter().filter_map(store).collect()
 }
 
 /// Beside the executable: in the bundle (`Contents/MacOS` and `Contents/Resources`) and in a build folder.

@@ -22,7 +22,7 @@ pub(crate) async fn run(app: &App, json: bool) -> Result<ExitCode> {
         .unwrap_or(0)
         .max(4);
     println!(
-        "{:name_width$}  {:>8}  {:8}  {:>8}  {:8}  {:6}  STATE",
+        "{:name_width$}  {:>8}  {:8}  {:>8}  {:12}  {:6}  STATE",
         "NAME", "SIZE", "QUANT", "CONTEXT", "SOURCE", "USE"
     );
     for model in &list.models {
@@ -38,6 +38,10 @@ fn row(model: &ModelSummary, name_width: usize) -> String {
     let source = match model.source {
         ModelSource::Bundled => "built in",
         ModelSource::Own => "own",
+        ModelSource::HuggingFace => "Hugging Face",
+        ModelSource::LmStudio => "LM Studio",
+        ModelSource::Ollama => "Ollama",
+        ModelSource::Added => "your folder",
     };
     let purpose = match model.purpose {
         Some(ModelPurpose::Chat) => "chat",
@@ -50,7 +54,7 @@ fn row(model: &ModelSummary, name_width: usize) -> String {
         .map_or_else(|| "-".to_owned(), |n| n.to_string());
     let state = model.problem.as_ref().map_or("ok", |p| &p.message);
     format!(
-        "{:name_width$}  {:>8}  {:8}  {context:>8}  {source:8}  {purpose:6}  {state}",
+        "{:name_width$}  {:>8}  {:8}  {context:>8}  {source:12}  {purpose:6}  {state}",
         model.name,
         size(model.size_bytes),
         model.quantisation.as_deref().unwrap_or("-"),

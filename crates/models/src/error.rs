@@ -109,6 +109,14 @@ pub enum Error {
         /// Its name.
         name: String,
     },
+    /// A model that another program keeps is used where it lies and never changed.
+    #[error("the model `{name}` belongs to {owner} and is only used by Hearth, never changed")]
+    Foreign {
+        /// Its name.
+        name: String,
+        /// Whose it is, for people.
+        owner: &'static str,
+    },
     /// Another model has the name.
     #[error("there is a model `{name}` already")]
     Exists {

@@ -5,8 +5,10 @@
 //! how a model is run or where files come from.
 //!
 //! The order is that of the file: numbers, metadata (`metadata`, `vocabulary`), tensors (`tensors`); then the rules
-//! (`tokenizer`, `hyperparameters`).
+//! (`tokenizer`, `hyperparameters`, `architectures`).
 
+mod architectures;
+mod charsmap;
 mod hyperparameters;
 mod metadata;
 mod projector;
@@ -169,6 +171,12 @@ fn validate_model(path: &Path, start: Start, mut names: Names) -> Result<Header>
         header.tensor_bytes = header.tensor_bytes.saturating_add(start.tensors.bytes);
         header.parameters = header.parameters.saturating_add(start.tensors.parameters);
     }
+    architectures::check_names(
+        &header.architecture,
+        header.block_count,
+        &names,
+        header.data_offset,
+    )?;
     Ok(header)
 }
 
@@ -177,7 +185,17 @@ fn validate_model(path: &Path, start: Start, mut names: Names) -> Result<Header>
 pub fn validate_prefix(prefix: &[u8], file_bytes: u64) -> Result<Header> {
     let readable = (prefix.len() as u64).min(file_bytes);
     let mut cursor = Cursor::new(Bytes::new(prefix), readable, PathBuf::new());
-    into_header(read_start(&mut cursor, file_bytes, &mut Names::default())?)
+    let mut names = Names::default();
+    let header = into_header(read_start(&mut cursor, file_bytes, &mut names)?)?;
+    if header.part_count == 1 {
+        architectures::check_names(
+            &header.architecture,
+            header.block_count,
+            &names,
+            header.data_offset,
+        )?;
+    }
+    Ok(header)
 }
 
 /// What was read up to the tensor data.
@@ -249,9 +267,12 @@ fn read_version<R: Read + Seek>(cursor: &mut Cursor<R>) -> Result<u32> {
 fn alignment(metadata: &Metadata) -> Result<u64> {
     let key = "general.alignment";
     let alignment = metadata.size(key)?.unwrap_or(types::DEFAULT_ALIGNMENT);
-    if !alignment.is_power_of_two() || alignment > types::MAX_ALIGNMENT {
+    if !alignment.is_power_of_two()
+        || !(types::DEFAULT_ALIGNMENT..=types::MAX_ALIGNMENT).contains(&alignment)
+    {
         let reason = format!(
-            "is {alignment}, a power of two up to {} is needed",
+            "is {alignment}, a power of two from {} to {} is needed",
+            types::DEFAULT_ALIGNMENT,
             types::MAX_ALIGNMENT
         );
         return Err(metadata.wrong(key, reason));
@@ -274,6 +295,7 @@ fn into_header(start: Start) -> Result<Header> {
         embedding_length,
         ..
     } = sizes;
+    architectures::check(&metadata, &architecture, block_count, embedding_length)?;
     let label = |key: &str| metadata.text(key).map(|text| text.map(str::to_owned));
     let file_type = metadata
         .entries

@@ -16,7 +16,7 @@ pub mod starter;
 pub use error::{Error, Result};
 pub use fingerprint::fingerprint;
 pub use gguf::{Header, Pooling, Purpose, validate_file, validate_prefix};
-pub use library::{Library, ListReport, ModelFile, Projector, Source};
+pub use library::{Library, ListReport, ModelFile, Projector, Source, Store};
 
 /// Bytes as hexadecimal digits.
 fn hex(bytes: &[u8]) -> String {

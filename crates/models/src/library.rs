@@ -1,10 +1,14 @@
-//! The models at hand: what lies in the bundle and in the user's own folder, each under a short name.
+//! The models at hand: what lies in the bundle, in the user's own folder and in the stores of other programs, each under a short
+//! name. The same weights in two places are one model.
 //!
 //! It is the only place where a model's name becomes a path, and a name is only ever compared with the names of files found, never
 //! joined to a folder: a name from a request cannot leave the folders. It must not load, fetch or delete anything.
 
+mod hashes;
+mod merge;
 mod names;
 mod scan;
+mod stores;
 mod vision;
 
 use std::collections::{HashMap, HashSet};
@@ -12,7 +16,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use self::hashes::Hashes;
+pub(crate) use self::hashes::sha256 as hash_file;
+use self::merge::Candidate;
 use self::scan::FoundFile;
+pub use self::stores::Store;
 pub use self::vision::Projector;
 use crate::error::{Error, Result};
 use crate::gguf::{self, Contents, Header, Purpose, look_into};
@@ -25,6 +33,27 @@ pub enum Source {
     Bundled,
     /// In the user's models folder.
     Own,
+    /// In the cache of Hugging Face's clients.
+    HuggingFace,
+    /// Among the models of LM Studio.
+    LmStudio,
+    /// Among the models of Ollama.
+    Ollama,
+    /// In a folder that the user named.
+    Added,
+}
+
+impl Source {
+    /// Whose a file is that lies there, for people.
+    pub fn owner(self) -> &'static str {
+        match self {
+            Self::Bundled | Self::Own => "Hearth",
+            Self::HuggingFace => "the Hugging Face cache",
+            Self::LmStudio => "LM Studio",
+            Self::Ollama => "Ollama",
+            Self::Added => "a folder of yours",
+        }
+    }
 }
 
 /// One model file, sound or not.
@@ -40,8 +69,10 @@ pub struct ModelFile {
     pub size_bytes: u64,
     /// When it was written last, the latest of all parts; `None` when the file system does not say.
     pub modified: Option<SystemTime>,
-    /// Where it comes from.
+    /// Where it comes from: the first of its places.
     pub source: Source,
+    /// Everywhere the same weights lie, in the order in which places are looked at.
+    pub places: Vec<Source>,
     /// What the file says about itself, or what is wrong with it.
     pub header: Result<Arc<Header>>,
     /// What it sees with.
@@ -61,6 +92,8 @@ pub struct ListReport {
     pub models: Vec<ModelFile>,
     /// Folders that could not be read. A missing folder is none of them.
     pub problems: Vec<Error>,
+    /// Files that may hold the same weights as another and have not been compared; see [`Library::compare_twins`].
+    pub twins: usize,
 }
 
 /// What the contents of a file depend on: when none of it changed, the file is not read again.
@@ -79,6 +112,10 @@ type Known = HashMap<Stamp, Result<Contents>>;
 pub struct Library {
     bundled_dirs: Vec<PathBuf>,
     own_dir: PathBuf,
+    stores: Vec<Store>,
+    /// See [`Library::set_added`].
+    added: Mutex<Vec<PathBuf>>,
+    hashes: Hashes,
     known: Mutex<Known>,
 }
 
@@ -88,14 +125,31 @@ impl Library {
         Self {
             bundled_dirs,
             own_dir,
+            stores: Vec::new(),
+            added: Mutex::default(),
+            hashes: Hashes::default(),
             known: Mutex::default(),
         }
+    }
+
+    /// Looks into these stores too; `hashes` is the file in which hashes of models are kept.
+    #[must_use]
+    pub fn with_stores(mut self, stores: Vec<Store>, hashes: PathBuf) -> Self {
+        self.stores = stores;
+        self.hashes = Hashes::open(hashes);
+        self
+    }
+
+    /// From now on looks into these folders of the user too, after all stores.
+    pub fn set_added(&self, folders: Vec<PathBuf>) {
+        *self.added.lock().unwrap_or_else(PoisonError::into_inner) = folders;
     }
 
     /// Looks into the folders. Never fails: a damaged file is listed with its problem, an unreadable folder is a problem.
     pub fn list(&self) -> ListReport {
         let mut report = ListReport::default();
         let mut fresh = HashMap::new();
+        let mut taken = names::Taken::with(BUNDLED.map(|(name, ..)| name));
         for (name, title, file_name) in BUNDLED {
             let Some(found) = self.bundled_file(file_name) else {
                 continue;
@@ -108,48 +162,97 @@ impl Library {
                 size_bytes: found.size_bytes,
                 modified: found.modified,
                 source: Source::Bundled,
+                places: vec![Source::Bundled],
                 header: contents.and_then(into_model),
                 projector: None,
             });
         }
-        let mut own = self.own_models(&mut fresh, &mut report.problems);
-        own.sort_by(|one, other| one.name.cmp(&other.name));
-        report.models.extend(own);
+        let candidates = self.candidates(&mut fresh, &mut report.problems);
+        report.twins = merge::unknown_twins(&candidates, &self.hashes).len();
+        let mut models: Vec<ModelFile> = merge::merge(candidates, &self.hashes)
+            .into_iter()
+            .map(|(candidate, places)| listed(candidate, places, &mut taken))
+            .collect();
+        models.sort_by(|one, other| one.name.cmp(&other.name));
+        report.models.extend(models);
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
         report
     }
 
-    /// The user's models, each with its vision part; a vision part without a model is listed with that problem.
-    fn own_models(&self, fresh: &mut Known, problems: &mut Vec<Error>) -> Vec<ModelFile> {
-        let found = scan::scan(&self.own_dir, problems);
-        let mut read: Vec<(FoundFile, Result<Contents>)> = Vec::with_capacity(found.len());
-        for file in found {
-            let contents = self.contents(&file, fresh);
-            read.push((file, contents));
+    /// Reads the files that may hold the same weights as another, so that the next list shows them once; returns how many. Each is
+    /// read whole, once for as long as it does not change, so this takes minutes where there are many large ones.
+    pub fn compare_twins(&self) -> usize {
+        let candidates = self.candidates(&mut HashMap::new(), &mut Vec::new());
+        let twins = merge::unknown_twins(&candidates, &self.hashes);
+        for path in &twins {
+            if let Err(error) = self.hashes.make(path) {
+                tracing::warn!(path = %path.display(), %error, "a model could not be compared with others");
+            }
+        }
+        twins.len()
+    }
+
+    /// What lies in the user's folder, in the stores and in the folders that the user named, in this order.
+    fn candidates(&self, fresh: &mut Known, problems: &mut Vec<Error>) -> Vec<Candidate> {
+        let own = Store {
+            source: Source::Own,
+            root: self.own_dir.clone(),
+        };
+        let added = self
+            .added
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let added = added.into_iter().map(|root| Store {
+            source: Source::Added,
+            root,
+        });
+        let stores = std::iter::once(own)
+            .chain(self.stores.iter().cloned())
+            .chain(added);
+        stores
+            .flat_map(|store| self.models_in(&store, fresh, problems))
+            .collect()
+    }
+
+    /// The models of one store, each with its vision part. A vision part without a model is listed in the user's own folder only, with
+    /// that problem.
+    fn models_in(
+        &self,
+        store: &Store,
+        fresh: &mut Known,
+        problems: &mut Vec<Error>,
+    ) -> Vec<Candidate> {
+        let mut read = Vec::new();
+        for found in store.files(problems) {
+            let contents = self.contents(&found.file, fresh);
+            read.push((found, contents));
         }
         let projectors: Vec<FoundFile> = read
             .iter()
             .filter(|(_, contents)| matches!(contents, Ok(Contents::Projector)))
-            .map(|(file, _)| file.clone())
+            .map(|(found, _)| found.file.clone())
             .collect();
-        let pairs: HashMap<PathBuf, Projector> = read
-            .iter()
-            .filter(|(_, contents)| matches!(contents, Ok(Contents::Model(h)) if h.purpose() == Purpose::Chat))
-            .filter_map(|(file, _)| {
-                let projector = vision::projector_for(file, &projectors, &self.own_dir)?;
-                Some((file.path.clone(), projector))
-            })
-            .collect();
-        let used: HashSet<&Path> = pairs.values().map(|p| p.path.as_path()).collect();
-        let mut taken = names::Taken::with(BUNDLED.map(|(name, ..)| name));
-        read.into_iter()
-            .filter(|(file, _)| !used.contains(file.path.as_path()))
-            .map(|(file, contents)| {
-                let projector = pairs.get(&file.path).cloned();
-                let name = taken.take(&names::slug(&file.stem));
-                own_model(file, name, contents.and_then(into_model), projector)
-            })
-            .collect()
+        let mut used: HashSet<PathBuf> = HashSet::new();
+        let mut candidates = Vec::new();
+        for (found, contents) in read {
+            let chats = matches!(&contents, Ok(Contents::Model(h)) if h.purpose() == Purpose::Chat);
+            let beside = || vision::projector_for(&found.file, &projectors, &store.root);
+            let projector = found.projector.or_else(|| chats.then(beside).flatten());
+            used.extend(projector.iter().map(|projector| projector.path.clone()));
+            candidates.push(Candidate {
+                file: found.file,
+                contents,
+                projector,
+                source: store.source,
+            });
+        }
+        let is_own = store.source == Source::Own;
+        candidates.retain(|candidate| {
+            let is_projector = matches!(candidate.contents, Ok(Contents::Projector));
+            !is_projector || is_own && !used.contains(&candidate.file.path)
+        });
+        candidates
     }
 
     /// The model of this name, or the only one whose name starts with it.
@@ -222,24 +325,27 @@ impl Library {
     }
 }
 
-fn own_model(
-    file: FoundFile,
-    name: String,
-    header: Result<Arc<Header>>,
-    projector: Option<Projector>,
-) -> ModelFile {
+fn listed(candidate: Candidate, places: Vec<Source>, taken: &mut names::Taken) -> ModelFile {
+    let Candidate {
+        file,
+        contents,
+        projector,
+        source,
+    } = candidate;
+    let header = contents.and_then(into_model);
     let title = header
         .as_ref()
         .ok()
         .and_then(|header| header.name.clone())
         .filter(|name| !name.trim().is_empty());
     ModelFile {
-        name,
+        name: taken.take(&names::slug(&file.stem)),
         title: title.unwrap_or(file.stem),
         path: file.path,
         size_bytes: file.size_bytes,
         modified: file.modified,
-        source: Source::Own,
+        source,
+        places,
         header,
         projector,
     }

@@ -97,6 +97,10 @@ fn own_model(library: &Library, name: &str) -> Result<ModelFile> {
     match model.source {
         Source::Own => Ok(model),
         Source::Bundled => Err(Error::Bundled { name: model.name }),
+        foreign => Err(Error::Foreign {
+            name: model.name,
+            owner: foreign.owner(),
+        }),
     }
 }
 

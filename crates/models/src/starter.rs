@@ -3,13 +3,10 @@
 //! They are here and not in a data file because the program relies on them: it answers with this model before anything was
 //! downloaded. It must not know where the app keeps it.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
-
 use crate::error::{Error, Result};
+use crate::library::hash_file;
 
 /// Name in the API and on the command line.
 pub const NAME: &str = "starter";
@@ -23,9 +20,6 @@ pub const SHA256: &str = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373
 pub const SIZE_BYTES: u64 = 98_362_432;
 /// Licence (SPDX), from the model card of HuggingFaceTB/SmolLM2-135M-Instruct.
 pub const LICENCE: &str = "Apache-2.0";
-
-/// Bytes read at a time while hashing.
-const CHUNK_BYTES: usize = 1 << 20;
 
 /// Compares the whole file with [`SHA256`]. Takes about as long as reading it.
 pub fn verify_sha256(path: &Path) -> Result<()> {
@@ -41,17 +35,7 @@ pub fn verify_sha256(path: &Path) -> Result<()> {
 }
 
 fn sha256(path: &Path) -> Result<String> {
-    let io = |source| Error::io(path, source);
-    let mut file = File::open(path).map_err(io)?;
-    let mut hash = Sha256::new();
-    let mut chunk = vec![0; CHUNK_BYTES];
-    loop {
-        match file.read(&mut chunk).map_err(io)? {
-            0 => break,
-            count => hash.update(&chunk[..count]),
-        }
-    }
-    Ok(crate::hex(&hash.finalize()))
+    hash_file(path).map_err(|source| Error::io(path, source))
 }
 
 #[cfg(test)]

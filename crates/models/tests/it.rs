@@ -15,4 +15,5 @@ mod it {
     mod hostile;
     mod library;
     mod sound;
+    mod stores;
 }

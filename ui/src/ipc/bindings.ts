@@ -441,7 +441,15 @@ export type ModelSource =
 /**  It is part of Hearth. */
 "bundled" | 
 /**  It lies in Hearth's own models folder. */
-"own";
+"own" | 
+/**  It lies in the cache of Hugging Face's clients. */
+"hugging_face" | 
+/**  It is a model of LM Studio. */
+"lm_studio" | 
+/**  It is a model of Ollama. */
+"ollama" | 
+/**  It lies in a folder that the user named. */
+"added";
 
 /**  A model as lists show it. */
 export type ModelSummary = {
@@ -452,6 +460,8 @@ export type ModelSummary = {
 	/**  Context length the model was trained with, in tokens. */
 	contextTokens: number | null,
 	source: ModelSource,
+	/**  Everywhere the same weights lie, the place from which they are used first. */
+	places: ModelSource[],
 	/**  Absent when the file could not be read. */
 	purpose: ModelPurpose | null,
 	/**  Why it cannot be used. */
@@ -705,10 +715,10 @@ export type ServerStatus = {
 };
 
 /**  A new value for one setting. */
-export type SettingChange = { key: "launch_at_login"; value: boolean } | { key: "show_in_menu_bar"; value: boolean } | { key: "show_in_dock"; value: boolean } | { key: "shortcut"; value: string } | { key: "send_key"; value: SendKey } | { key: "theme"; value: Theme } | { key: "text_size"; value: TextSize } | { key: "language"; value: Language } | { key: "model"; value: string } | { key: "system_prompt"; value: string } | { key: "temperature"; value: number } | { key: "top_p"; value: number } | { key: "max_tokens"; value: number } | { key: "context_tokens"; value: number } | { key: "preload_model"; value: boolean } | { key: "read_ahead"; value: boolean } | { key: "keep_chats_ready"; value: boolean } | { key: "server"; value: boolean } | { key: "server_port"; value: number } | { key: "server_extra_port"; value: number } | { key: "server_lan"; value: boolean } | { key: "server_needs_key"; value: boolean } | { key: "server_origins"; value: string } | { key: "server_hosts"; value: string } | { key: "server_parallel"; value: number } | { key: "server_queue"; value: number } | { key: "server_timeout_minutes"; value: number } | { key: "server_keep_answers"; value: boolean } | { key: "server_keep_vectors"; value: boolean } | { key: "heat_slows"; value: HeatSlows } | { key: "low_power_slows"; value: boolean } | { key: "on_battery"; value: OnBattery } | { key: "battery_floor_percent"; value: number } | { key: "quiet"; value: Quiet } | { key: "quiet_hours"; value: string } | { key: "quiet_watts"; value: number } | { key: "quiet_tokens_per_second"; value: number } | { key: "keep_awake"; value: boolean } | { key: "tray_text"; value: TrayText } | { key: "alerts"; value: boolean } | { key: "alerts_muted"; value: string } | { key: "alert_memory_percent"; value: number } | { key: "alert_answer_seconds"; value: number } | { key: "alert_cache_percent"; value: number } | { key: "alert_errors_percent"; value: number } | { key: "alert_queue"; value: number } | { key: "alert_disk_percent"; value: number } | { key: "provider_hosts"; value: string } | { key: "provider_keyed"; value: string };
+export type SettingChange = { key: "launch_at_login"; value: boolean } | { key: "show_in_menu_bar"; value: boolean } | { key: "show_in_dock"; value: boolean } | { key: "shortcut"; value: string } | { key: "send_key"; value: SendKey } | { key: "theme"; value: Theme } | { key: "text_size"; value: TextSize } | { key: "language"; value: Language } | { key: "model"; value: string } | { key: "system_prompt"; value: string } | { key: "temperature"; value: number } | { key: "top_p"; value: number } | { key: "max_tokens"; value: number } | { key: "context_tokens"; value: number } | { key: "model_folders"; value: string } | { key: "preload_model"; value: boolean } | { key: "read_ahead"; value: boolean } | { key: "keep_chats_ready"; value: boolean } | { key: "server"; value: boolean } | { key: "server_port"; value: number } | { key: "server_extra_port"; value: number } | { key: "server_lan"; value: boolean } | { key: "server_needs_key"; value: boolean } | { key: "server_origins"; value: string } | { key: "server_hosts"; value: string } | { key: "server_parallel"; value: number } | { key: "server_queue"; value: number } | { key: "server_timeout_minutes"; value: number } | { key: "server_keep_answers"; value: boolean } | { key: "server_keep_vectors"; value: boolean } | { key: "heat_slows"; value: HeatSlows } | { key: "low_power_slows"; value: boolean } | { key: "on_battery"; value: OnBattery } | { key: "battery_floor_percent"; value: number } | { key: "quiet"; value: Quiet } | { key: "quiet_hours"; value: string } | { key: "quiet_watts"; value: number } | { key: "quiet_tokens_per_second"; value: number } | { key: "keep_awake"; value: boolean } | { key: "tray_text"; value: TrayText } | { key: "alerts"; value: boolean } | { key: "alerts_muted"; value: string } | { key: "alert_memory_percent"; value: number } | { key: "alert_answer_seconds"; value: number } | { key: "alert_cache_percent"; value: number } | { key: "alert_errors_percent"; value: number } | { key: "alert_queue"; value: number } | { key: "alert_disk_percent"; value: number } | { key: "provider_hosts"; value: string } | { key: "provider_keyed"; value: string };
 
 /**  Names one setting. */
-export type SettingKey = "launch_at_login" | "show_in_menu_bar" | "show_in_dock" | "shortcut" | "send_key" | "theme" | "text_size" | "language" | "model" | "system_prompt" | "temperature" | "top_p" | "max_tokens" | "context_tokens" | "preload_model" | "read_ahead" | "keep_chats_ready" | "server" | "server_port" | "server_extra_port" | "server_lan" | "server_needs_key" | "server_origins" | "server_hosts" | "server_parallel" | "server_queue" | "server_timeout_minutes" | "server_keep_answers" | "server_keep_vectors" | "heat_slows" | "low_power_slows" | "on_battery" | "battery_floor_percent" | "quiet" | "quiet_hours" | "quiet_watts" | "quiet_tokens_per_second" | "keep_awake" | "tray_text" | "alerts" | "alerts_muted" | "alert_memory_percent" | "alert_answer_seconds" | "alert_cache_percent" | "alert_errors_percent" | "alert_queue" | "alert_disk_percent" | "provider_hosts" | "provider_keyed";
+export type SettingKey = "launch_at_login" | "show_in_menu_bar" | "show_in_dock" | "shortcut" | "send_key" | "theme" | "text_size" | "language" | "model" | "system_prompt" | "temperature" | "top_p" | "max_tokens" | "context_tokens" | "model_folders" | "preload_model" | "read_ahead" | "keep_chats_ready" | "server" | "server_port" | "server_extra_port" | "server_lan" | "server_needs_key" | "server_origins" | "server_hosts" | "server_parallel" | "server_queue" | "server_timeout_minutes" | "server_keep_answers" | "server_keep_vectors" | "heat_slows" | "low_power_slows" | "on_battery" | "battery_floor_percent" | "quiet" | "quiet_hours" | "quiet_watts" | "quiet_tokens_per_second" | "keep_awake" | "tray_text" | "alerts" | "alerts_muted" | "alert_memory_percent" | "alert_answer_seconds" | "alert_cache_percent" | "alert_errors_percent" | "alert_queue" | "alert_disk_percent" | "provider_hosts" | "provider_keyed";
 
 /**  All settings in force. */
 export type Settings = {
@@ -743,6 +753,8 @@ export type Settings = {
 	 *  that are loaded from then on.
 	 */
 	contextTokens: number,
+	/**  Further folders in which models lie: absolute paths, separated by colons. Nothing is ever written there. */
+	modelFolders: string,
 	/**  Load the model when Hearth starts. */
 	preloadModel: boolean,
 	/**  Let the model read a message while it is being typed. */

@@ -9,7 +9,7 @@ const DAY = 24 * HOUR
 
 export const DEFAULTS: Settings = {
   launchAtLogin: false, showInMenuBar: true, showInDock: true, shortcut: "", sendKey: "enter", theme: "system", textSize: "normal",
-  language: "system", model: "starter", systemPrompt: "You are a helpful assistant.", temperature: 0.7, topP: 0.95, maxTokens: 2048, contextTokens: 8192, preloadModel: true, readAhead: true, keepChatsReady: true,
+  language: "system", model: "starter", systemPrompt: "You are a helpful assistant.", temperature: 0.7, topP: 0.95, maxTokens: 2048, contextTokens: 8192, modelFolders: "", preloadModel: true, readAhead: true, keepChatsReady: true,
   server: true, serverPort: 8100, serverExtraPort: 0, serverLan: false, serverNeedsKey: false, serverOrigins: "", serverHosts: "",
   serverParallel: 4, serverQueue: 10, serverTimeoutMinutes: 30, serverKeepAnswers: true, serverKeepVectors: true,
   heatSlows: "balanced", lowPowerSlows: true, onBattery: "same", batteryFloorPercent: 0, quiet: "off", quietHours: "22:00-07:00", quietWatts: 0, quietTokensPerSecond: 0, keepAwake: true, trayText: "none",
@@ -17,10 +17,10 @@ export const DEFAULTS: Settings = {
 }
 
 export const MODELS: ModelSummary[] = [
-  { name: "starter", title: "SmolLM2 135M Instruct", sizeBytes: 144_800_000, quantisation: "Q8_0", contextTokens: 8192, source: "bundled", purpose: "chat", problem: null },
-  { name: "embedder", title: "all-MiniLM-L6-v2", sizeBytes: 46_223_456, quantisation: "F16", contextTokens: 512, source: "bundled", purpose: "embed", problem: null },
-  { name: "qwen3-4b-instruct-2507-q4_k_m", title: "Qwen3 4B Instruct 2507 with a rather long file name", sizeBytes: 2_497_280_000, quantisation: "Q4_K_M", contextTokens: 32768, source: "own", purpose: "chat", problem: null },
-  { name: "damaged", title: "mistral-7b-instruct-v0.3", sizeBytes: 1_073_741_824, quantisation: null, contextTokens: null, source: "own", purpose: null,
+  { name: "starter", title: "SmolLM2 135M Instruct", sizeBytes: 144_800_000, quantisation: "Q8_0", contextTokens: 8192, source: "bundled", places: ["bundled"], purpose: "chat", problem: null },
+  { name: "embedder", title: "all-MiniLM-L6-v2", sizeBytes: 46_223_456, quantisation: "F16", contextTokens: 512, source: "bundled", places: ["bundled"], purpose: "embed", problem: null },
+  { name: "qwen3-4b-instruct-2507-q4_k_m", title: "Qwen3 4B Instruct 2507 with a rather long file name", sizeBytes: 2_497_280_000, quantisation: "Q4_K_M", contextTokens: 32768, source: "own", places: ["own"], purpose: "chat", problem: null },
+  { name: "damaged", title: "mistral-7b-instruct-v0.3", sizeBytes: 1_073_741_824, quantisation: null, contextTokens: null, source: "own", places: ["own"], purpose: null,
     problem: { code: "model_invalid", message: "The file ends in the middle of a tensor: 1.1 GB of 4.4 GB are there.", hint: "Copy the file again." } },
 ]
 

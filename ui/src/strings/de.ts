@@ -60,7 +60,7 @@ export const de: Strings = {
     theme: { name: "Erscheinungsbild", note: "System folgt dem Rest deines Computers.", system: "System", light: "Hell", dark: "Dunkel" },
     textSize: { name: "Textgröße", note: "Gilt sofort in allen Fenstern.", small: "Klein", normal: "Normal", large: "Groß" },
     language: { name: "Sprache", note: "Menüs und Meldungen; das Modell antwortet in deiner Sprache.", system: "System", en: "English", de: "Deutsch" },
-    model: { name: "Modell", note: "Gilt ab der nächsten Nachricht.", bundled: "Enthalten", own: "Eigene Datei", details: (size, quantisation, context) => [size, quantisation, context].filter(Boolean).join(" · "), context: (tokens) => `Kontext ${tokens} Token` },
+    model: { name: "Modell", note: "Gilt ab der nächsten Nachricht.", sources: { bundled: "Enthalten", own: "Eigene Datei", hugging_face: "Hugging Face", lm_studio: "LM Studio", ollama: "Ollama", added: "Eigener Ordner" }, details: (size, quantisation, context) => [size, quantisation, context].filter(Boolean).join(" · "), context: (tokens) => `Kontext ${tokens} Token` },
     others: {
       name: "Andere Programme", note: "Modelle anderer Programme antworten in Chats wie Hearths eigene. Programme, die Hearths Server fragen, erreichen sie nie.",
       looking: "Ollama, LM Studio und andere werden gesucht …", none: "Auf diesem Computer antwortet kein anderes Programm.", again: "Erneut suchen", loaded: "im Speicher",
@@ -75,6 +75,7 @@ export const de: Strings = {
     topP: { name: "Top P", note: "Nur die wahrscheinlichsten Wörter mit zusammen diesem Anteil kommen in Frage." },
     maxTokens: { name: "Längste Antwort", note: "Eine Antwort endet nach so vielen Token; ein Token sind etwa vier Buchstaben." },
     contextTokens: { name: "Kontextlänge", note: "So viele Token liest ein Modell höchstens von einem Chat oder einer Anfrage, soweit es dafür trainiert ist. Mehr braucht mehr Speicher; gilt für Modelle, die ab jetzt geladen werden." },
+    modelFolders: { name: "Weitere Modellordner", note: "Modelle in diesen Ordnern werden benutzt, wo sie liegen, und nie verändert. Die von Hugging Face, LM Studio und Ollama findet Hearth selbst.", placeholder: "/Volumes/Disk/models", add: "Hinzufügen", none: "Keine" },
     preloadModel: { name: "Modell beim Start laden", note: "Die erste Antwort kommt früher. Das Modell belegt seinen Speicher auch, wenn du nicht chattest." },
     readAhead: { name: "Beim Tippen mitlesen", note: "Das Modell liest deine Nachricht schon vor dem Senden, damit die Antwort früher beginnt. Das kostet etwas Strom; gespeichert wird davon nichts." },
     keepChatsReady: { name: "Chats auf der Festplatte bereithalten", note: "Ein wieder geöffneter Chat antwortet sofort. Was das Modell gelesen hat, bleibt in Dateien, die den Text deiner Chats in anderer Form enthalten, höchstens 4 GB." },

@@ -60,7 +60,7 @@ export const en = {
     theme: { name: "Theme", note: "System follows the rest of your computer.", system: "System", light: "Light", dark: "Dark" },
     textSize: { name: "Text size", note: "Applies to every window at once.", small: "Small", normal: "Normal", large: "Large" },
     language: { name: "Language", note: "Menus and messages; the model answers in the language you write.", system: "System", en: "English", de: "Deutsch" },
-    model: { name: "Model", note: "Used from the next message on.", bundled: "Included", own: "Your file", details: (size: string, quantisation: string, context: string) => [size, quantisation, context].filter(Boolean).join(" · "), context: (tokens: string) => `${tokens}-token context` },
+    model: { name: "Model", note: "Used from the next message on.", sources: { bundled: "Included", own: "Your file", hugging_face: "Hugging Face", lm_studio: "LM Studio", ollama: "Ollama", added: "Your folder" }, details: (size: string, quantisation: string, context: string) => [size, quantisation, context].filter(Boolean).join(" · "), context: (tokens: string) => `${tokens}-token context` },
     others: {
       name: "Other engines", note: "Models of other programs answer your chats like Hearth's own. Programs that ask Hearth's server never reach them.",
       looking: "Looking for Ollama, LM Studio and others…", none: "No other engine answers on this computer.", again: "Look again", loaded: "in memory",
@@ -75,6 +75,7 @@ export const en = {
     topP: { name: "Top P", note: "Only the likeliest words that add up to this share are considered." },
     maxTokens: { name: "Longest answer", note: "An answer stops after this many tokens; a token is about four letters." },
     contextTokens: { name: "Context length", note: "The most tokens a model reads of a chat or request, up to what it was trained for. More takes more memory; holds for models loaded from now on." },
+    modelFolders: { name: "Further model folders", note: "Models in these folders are used where they lie and never changed. Those of Hugging Face, LM Studio and Ollama are found by themselves.", placeholder: "/Volumes/Disk/models", add: "Add", none: "None" },
     preloadModel: { name: "Load the model at start", note: "The first answer comes sooner. It takes the model's memory even when you do not chat." },
     readAhead: { name: "Read while you type", note: "The model reads your message before you send it, so that the answer begins sooner. It uses some power; nothing of it is stored." },
     keepChatsReady: { name: "Keep chats ready on disk", note: "A chat opened again answers at once. What the model has read is kept as files that hold the text of your chats in another form, 4 GB at most." },

@@ -74,6 +74,8 @@ settings! {
     /// Most tokens that a model reads of a conversation, 512 to 1,048,576; what it was trained for if that is less. Holds for models
     /// that are loaded from then on.
     context_tokens ContextTokens: u32 = LoadSpec::DEFAULT_CONTEXT, "generation" "context_tokens", between(512, 1 << 20);
+    /// Further folders in which models lie: absolute paths, separated by colons. Nothing is ever written there.
+    model_folders ModelFolders: String = String::new(), "models" "folders", crate::models::check_folders;
     /// Load the model when Hearth starts.
     preload_model PreloadModel: bool = true, "generation" "preload_model", any;
     /// Let the model read a message while it is being typed.

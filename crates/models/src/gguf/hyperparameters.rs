@@ -5,13 +5,11 @@
 //! llama-cpp-sys-2 0.1.161 carries. It must not know the tensors.
 
 use super::metadata::Metadata;
-use super::types::{MAX_EXPERTS, MAX_LAYERS};
+use super::types::{MAX_EXPERTS, MAX_LAYERS, MAX_WIDTH};
 use crate::error::Result;
 
 /// Longest context in tokens. The longest trained so far is 10 Mi; beyond 2^30 positions do not fit their signed 32 bits.
 const MAX_CONTEXT_TOKENS: u64 = 1 << 30;
-/// Widest embedding. The widest known is about 2^15; the cap keeps products of sizes far from 32-bit overflow.
-const MAX_WIDTH: u64 = 1 << 20;
 /// Most attention heads of a layer. The most known are 128.
 const MAX_HEADS: u64 = 4096;
 
@@ -42,6 +40,8 @@ const EQUAL_HEADS: &[&str] = &[
     "grok",
     "internlm2",
     "jais",
+    "lfm2",
+    "lfm2moe",
     "llada",
     "llama",
     "llama4",

@@ -28,7 +28,7 @@ pub(super) enum Value {
     Bool(bool),
     Text(String),
     /// A short array of whole numbers.
-    Integers(Vec<i128>),
+    Integers(Vec<i64>),
     /// Any other array: kind and number of its elements.
     Array(Kind, u64),
 }
@@ -83,6 +83,27 @@ const KEPT_BELOW_ARCHITECTURE: &[&str] = &[
     "expert_group_used_count",
     "nextn_predict_layers",
     "vocab_size",
+    // Of some architectures only: see `architectures`.
+    "attention.indexer.block_size",
+    "attention.indexer.kpool",
+    "attention.indexer.top_k",
+    "attention.key_length_mla",
+    "attention.value_length_mla",
+    "dense_2_feat_in",
+    "dense_3_feat_out",
+    "expert_feed_forward_length",
+    "full_attention_interval",
+    "hrm.h_cycles",
+    "hrm.l_cycles",
+    "hrm.layers_per_stack",
+    "hyper_connection.count",
+    "kda.gate_lower_bound",
+    "kda.safe_gate",
+    "num_loops",
+    "ssm.group_count",
+    "ssm.inner_size",
+    "ssm.time_step_rank",
+    "wkv.head_size",
 ];
 
 fn is_kept(key: &str) -> bool {
@@ -234,8 +255,9 @@ impl Metadata {
                 let mut values = Vec::with_capacity(count as usize);
                 for _ in 0..count {
                     match read_scalar(cursor, field, kind)? {
-                        Value::Integer(value) => values.push(value),
-                        other => values.push(i128::from(other == Value::Bool(true))),
+                        // 32 bits of either sign: see the kinds above.
+                        Value::Integer(value) => values.push(value as i64),
+                        other => values.push(i64::from(other == Value::Bool(true))),
                     }
                 }
                 return Ok(Value::Integers(values));

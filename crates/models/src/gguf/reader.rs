@@ -9,8 +9,8 @@ use std::path::PathBuf;
 
 use crate::error::{Error, Result};
 
-/// Read-ahead in bytes. Most of a header is short strings, so a large buffer saves system calls.
-const BUFFER_BYTES: usize = 256 << 10;
+/// Most read-ahead in bytes. Most of a header is short strings, so a large buffer saves system calls.
+const BUFFER_BYTES: u64 = 256 << 10;
 
 pub(super) struct Cursor<R> {
     input: BufReader<R>,
@@ -24,7 +24,8 @@ pub(super) struct Cursor<R> {
 impl<R: Read + Seek> Cursor<R> {
     pub(super) fn new(input: R, readable: u64, path: PathBuf) -> Self {
         Self {
-            input: BufReader::with_capacity(BUFFER_BYTES, input),
+            // A small file needs no more than its own length.
+            input: BufReader::with_capacity(readable.clamp(64, BUFFER_BYTES) as usize, input),
             position: 0,
             readable,
             path,

@@ -72,7 +72,9 @@ impl Metadata {
             return Ok(Vec::new());
         };
         let values = match &entry.value {
-            Value::Integer(value) if entry.kind == Kind::U32 => vec![*value; layers as usize],
+            Value::Integer(value) if entry.kind == Kind::U32 => {
+                vec![*value as i64; layers as usize]
+            }
             Value::Integers(values) if values.len() as u64 == layers => values.clone(),
             Value::Integers(values) => {
                 return Err(self.wrong(

@@ -33,6 +33,13 @@ pub(super) struct Names {
     seen: HashSet<u64>,
 }
 
+impl Names {
+    /// Whether a tensor of this name was read.
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.seen.contains(&self.hasher.hash_one(name))
+    }
+}
+
 /// Fails when the count is more than any model has, or zero.
 pub(super) fn check_count(count: u64, offset: u64) -> Result<()> {
     if count == 0 || count > MAX_TENSORS {
@@ -102,7 +109,7 @@ fn read_entry<R: Read + Seek>(
     if name.is_empty() {
         return Err(invalid(&field, at, "has no name"));
     }
-    if !names.seen.insert(names.hasher.hash_one(&name)) {
+    if !names.seen.insert(names.hasher.hash_one(name.as_str())) {
         return Err(invalid(&field, at, "appears twice"));
     }
     let shape = read_shape(cursor, &field)?;
@@ -193,7 +200,9 @@ fn check_role(
             // One-dimensional weights are added or multiplied element by element: quantised ones cannot be, and norms and
             // biases must have the type of the activations.
             let is_norm = name.ends_with("norm.weight") || name.rsplit('.').next() == Some("bias");
-            dimensions > 1 || (found.block == 1 && !is_norm)
+            // Factors of the rotation are read as they are.
+            let is_factor = name.contains("rope_f");
+            !is_factor && (dimensions > 1 || (found.block == 1 && !is_norm))
         }
         TypeRole::Index => is_index,
         TypeRole::Internal => false,

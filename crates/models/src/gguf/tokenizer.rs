@@ -4,6 +4,7 @@
 //! through C, at the first text it meets. Read from `llama-vocab.cpp` of the llama.cpp that llama-cpp-sys-2 0.1.161 carries.
 //! It must not know how text is split.
 
+use super::charsmap;
 use super::metadata::Metadata;
 use super::types::Kind;
 use crate::error::{Error, Result};
@@ -16,6 +17,7 @@ struct Defaults {
     bos: Option<u64>,
     eos: Option<u64>,
     sep: Option<u64>,
+    unknown: Option<u64>,
     adds_bos: bool,
     adds_eos: bool,
 }
@@ -40,6 +42,7 @@ fn defaults(model: &str, pre: &str) -> Option<Defaults> {
         bos: None,
         eos: None,
         sep: None,
+        unknown: None,
         adds_bos: false,
         adds_eos: false,
     };
@@ -58,10 +61,12 @@ fn defaults(model: &str, pre: &str) -> Option<Defaults> {
         "bert" => Defaults {
             bos: Some(101),
             sep: Some(102),
+            unknown: Some(100),
             ..none
         },
         "t5" => Defaults {
             eos: Some(1),
+            unknown: Some(2),
             adds_eos: true,
             ..none
         },
@@ -96,6 +101,13 @@ pub(super) fn check(metadata: &Metadata) -> Result<u64> {
     let pre = metadata.text("tokenizer.ggml.pre")?.unwrap_or_default();
     let defaults = defaults(model, pre)
         .ok_or_else(|| metadata.wrong(key, format!("`{model}` is no tokenizer that is known")))?;
+    if pre == "whitespace" && model != "whitespace" {
+        // Only that tokenizer takes the spaces out before it looks for merges, which llama.cpp asserts.
+        return Err(metadata.wrong(
+            "tokenizer.ggml.pre",
+            format!("`{pre}` does not go with the tokenizer `{model}`"),
+        ));
+    }
     let tokens = check_tokens(metadata)?;
     check_merges(metadata, model, pre)?;
     check_special(metadata, model, pre, tokens, &defaults)?;
@@ -209,6 +221,11 @@ fn check_special(
             adds("eos", defaults.adds_eos)?,
             exists("eos", defaults.eos)?,
         ),
+        (
+            "unknown",
+            matches!(model, "bert" | "t5"),
+            exists("unknown", defaults.unknown)?,
+        ),
         // The key is misspelt in the format itself.
         (
             "seperator",
@@ -218,7 +235,7 @@ fn check_special(
     ] {
         if added && !there {
             let key = format!("tokenizer.ggml.{name}_token_id");
-            return Err(metadata.wrong(&key, "is added to every text but is no token"));
+            return Err(metadata.wrong(&key, "is needed for every text but is no token"));
         }
     }
     Ok(())
@@ -233,6 +250,15 @@ fn check_bytes(metadata: &Metadata, model: &str) -> Result<()> {
         return Err(metadata.wrong(
             "tokenizer.ggml.tokens",
             format!("has no token for the byte 0x{byte:02X}"),
+        ));
+    }
+    if model == "rwkv"
+        && let Some(byte) = vocabulary.escaped_bytes.iter().position(|present| !present)
+    {
+        // Its tokenizer goes back to where a word began when the word is none, and would do so for ever.
+        return Err(metadata.wrong(
+            "tokenizer.ggml.tokens",
+            format!("has no token for the byte 0x{byte:02X} alone"),
         ));
     }
     let key = "tokenizer.ggml.token_type";
@@ -257,21 +283,13 @@ fn check_bytes(metadata: &Metadata, model: &str) -> Result<()> {
     }
 }
 
-/// The character map starts with the length of its first part, which must lie within it.
 fn check_charsmap(metadata: &Metadata) -> Result<()> {
     let key = "tokenizer.ggml.precompiled_charsmap";
-    let Some((_, bytes)) = metadata.array(key)? else {
+    if metadata.array(key)?.is_none() {
         return Ok(());
-    };
-    let Some(start) = metadata.vocabulary.charsmap_start else {
-        return Err(metadata.wrong(key, "must be an array of at least four bytes"));
-    };
-    let first_part = u64::from(u32::from_le_bytes(start));
-    if first_part + 4 >= bytes {
-        return Err(metadata.wrong(
-            key,
-            format!("its first part has {first_part} bytes, the whole has {bytes}"),
-        ));
     }
-    Ok(())
+    let Some(map) = &metadata.vocabulary.charsmap else {
+        return Err(metadata.wrong(key, "must be an array of bytes"));
+    };
+    charsmap::check(map).map_err(|reason| metadata.wrong(key, reason))
 }

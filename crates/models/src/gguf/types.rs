@@ -23,6 +23,8 @@ pub(super) const MAX_ARRAY_ELEMENTS: u64 = 64 << 20;
 pub(super) const MAX_TOKENS: u64 = 4 << 20;
 /// Longest text of a token in bytes. The longest in practice are runs of a few hundred spaces.
 pub(super) const MAX_TOKEN_BYTES: u64 = 65_536;
+/// Longest character map of a tokenizer in bytes. The longest known has 240,000.
+pub(super) const MAX_CHARSMAP_BYTES: u64 = 4 << 20;
 /// Longest chat template in bytes.
 pub(super) const MAX_TEMPLATE_BYTES: u64 = 1 << 20;
 /// Longest text of any other entry that is kept, in bytes.
@@ -31,10 +33,12 @@ pub(super) const MAX_LABEL_BYTES: u64 = 4096;
 pub(super) const MAX_NAME_BYTES: u64 = 64;
 /// Most dimensions of a tensor (`GGML_MAX_DIMS`).
 pub(super) const MAX_DIMENSIONS: u32 = 4;
-/// Alignment in bytes where the file names none (`GGUF_DEFAULT_ALIGNMENT`).
+/// Alignment in bytes where the file names none (`GGUF_DEFAULT_ALIGNMENT`), and the least that llama.cpp can map (`TENSOR_ALIGNMENT`).
 pub(super) const DEFAULT_ALIGNMENT: u64 = 32;
 /// Largest alignment in bytes. Real files use 32; more than a mebibyte only wastes address space.
 pub(super) const MAX_ALIGNMENT: u64 = 1 << 20;
+/// Widest layer in elements. The widest known is about 2^15; the cap keeps products of sizes far from 32-bit overflow.
+pub(super) const MAX_WIDTH: u64 = 1 << 20;
 /// Most layers (`LLAMA_MAX_LAYERS`; llama.cpp aborts above).
 pub(super) const MAX_LAYERS: u64 = 512;
 /// Most experts (`LLAMA_MAX_EXPERTS`; llama.cpp aborts above).

@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{Read, Seek};
 
 use super::reader::{Cursor, invalid};
-use super::types::{Kind, MAX_TOKEN_BYTES, MAX_TOKENS};
+use super::types::{Kind, MAX_CHARSMAP_BYTES, MAX_TOKEN_BYTES, MAX_TOKENS};
 use crate::error::Result;
 
 /// Number of the token type "byte" (`LLAMA_TOKEN_TYPE_BYTE`).
@@ -22,14 +22,16 @@ pub(super) struct Vocabulary {
     pub has_duplicates: bool,
     /// For each byte: whether a token `<0xHH>`, or one of just this byte, stands for it.
     pub bytes: [bool; 256],
+    /// For each byte: whether a token is just this byte, in the way in which RWKV's vocabulary escapes bytes.
+    pub escaped_bytes: [bool; 256],
     /// Ids of tokens shorter than three bytes, rising.
     pub short: Vec<u32>,
     /// Ids of tokens of the type "byte", rising.
     pub byte_typed: Vec<u32>,
     /// First score that is not a number.
     pub bad_score: Option<u64>,
-    /// First four bytes of the character map.
-    pub charsmap_start: Option<[u8; 4]>,
+    /// The character map.
+    pub charsmap: Option<Vec<u8>>,
 }
 
 impl Default for Vocabulary {
@@ -38,10 +40,11 @@ impl Default for Vocabulary {
             tokens: None,
             has_duplicates: false,
             bytes: [false; 256],
+            escaped_bytes: [false; 256],
             short: Vec::new(),
             byte_typed: Vec::new(),
             bad_score: None,
-            charsmap_start: None,
+            charsmap: None,
         }
     }
 }
@@ -71,10 +74,8 @@ impl Vocabulary {
                     }
                 })?;
             }
-            ("tokenizer.ggml.precompiled_charsmap", Kind::U8 | Kind::I8) if count >= 4 => {
-                let field = "`tokenizer.ggml.precompiled_charsmap`";
-                self.charsmap_start = Some(cursor.array(&field)?);
-                cursor.skip(&field, count - 4)?;
+            ("tokenizer.ggml.precompiled_charsmap", Kind::U8 | Kind::I8) => {
+                self.charsmap = Some(read_charsmap(cursor, count)?);
             }
             _ => return Ok(false),
         }
@@ -106,6 +107,9 @@ impl Vocabulary {
             if let Some(byte) = stands_for_byte(&text) {
                 self.bytes[usize::from(byte)] = true;
             }
+            if let Some(byte) = unescaped_byte(&text) {
+                self.escaped_bytes[usize::from(byte)] = true;
+            }
             digests.push(hasher.hash_one(&text));
         }
         digests.sort_unstable();
@@ -124,12 +128,45 @@ fn stands_for_byte(text: &[u8]) -> Option<u8> {
     }
 }
 
+/// The byte of a token that is one byte when it is read as `llama_unescape_rwkv_token` does.
+fn unescaped_byte(text: &[u8]) -> Option<u8> {
+    match text {
+        [b'\\', b'x', high, low] => {
+            let small = |digit: u8| {
+                (!digit.is_ascii_uppercase())
+                    .then(|| char::from(digit).to_digit(16))
+                    .flatten()
+            };
+            u8::try_from(small(*high)? << 4 | small(*low)?).ok()
+        }
+        [b'\\', b't'] => Some(b'\t'),
+        [b'\\', b'n'] => Some(b'\n'),
+        [b'\\', b'r'] => Some(b'\r'),
+        [b'\\', b'x'] => None,
+        [b'\\', byte] => Some(*byte),
+        [byte] if *byte != b'\\' => Some(*byte),
+        _ => None,
+    }
+}
+
 fn digit(character: u8) -> Option<u8> {
     match character {
         b'0'..=b'9' => Some(character - b'0'),
         b'A'..=b'F' => Some(character - b'A' + 10),
         _ => None,
     }
+}
+
+fn read_charsmap<R: Read + Seek>(cursor: &mut Cursor<R>, count: u64) -> Result<Vec<u8>> {
+    let field = "`tokenizer.ggml.precompiled_charsmap`";
+    if count > MAX_CHARSMAP_BYTES {
+        let reason = format!("{count} bytes long, at most {MAX_CHARSMAP_BYTES} are allowed");
+        return Err(invalid(&field, cursor.position(), reason));
+    }
+    cursor.require(&field, count)?;
+    let mut bytes = vec![0; count as usize];
+    cursor.fill(&field, &mut bytes)?;
+    Ok(bytes)
 }
 
 fn each_number<R: Read + Seek>(

@@ -59,9 +59,11 @@ mod tests {
         let path = PathBuf::from(path);
         FoundFile {
             stem: path.file_stem().unwrap().to_string_lossy().into_owned(),
+            parts: vec![path.clone()],
             path,
             size_bytes: 1,
             modified: None,
+            sha256: None,
         }
     }
 

@@ -249,6 +249,12 @@ fn identity() {
         ),
         (
             "`general.alignment`",
+            sound()
+                .with("general.alignment", u32(16))
+                .change(|model| model.alignment = 16),
+        ),
+        (
+            "`general.alignment`",
             sound().with("general.alignment", u64(32)),
         ),
         ("`split.count`", sound().with("split.count", u32(2))),
@@ -319,6 +325,10 @@ fn tensors() {
         (
             "tensor 3 `blk.0.attn_norm.weight` type",
             add("blk.0.attn_norm.weight", &[32], 1),
+        ),
+        (
+            "tensor 3 `rope_freqs.weight` type",
+            add("rope_freqs.weight", &[8], 1),
         ),
         (
             "tensor 3 `blk.0.attn_q.bias` type",
@@ -536,6 +546,7 @@ fn tokenizer() {
             "`tokenizer.ggml.merges`",
             Model::bpe().without("tokenizer.ggml.merges"),
         ),
+        ("`tokenizer.ggml.pre`", bpe("pre", text("whitespace"))),
         ("`tokenizer.ggml.merges`", bpe("merges", u32s(&[1]))),
         ("`tokenizer.ggml.merges`", bpe("merges", text("a b"))),
         // Added to every text although there is no such token: llama.cpp asserts at the first text.
@@ -565,8 +576,22 @@ fn tokenizer() {
         ),
         (
             "`tokenizer.ggml.seperator_token_id`",
-            bpe("model", text("bert")),
+            bpe("model", text("bert")).with("tokenizer.ggml.unknown_token_id", u32(1)),
         ),
+        // What a tokenizer puts for a word it does not know must be a token.
+        (
+            "`tokenizer.ggml.unknown_token_id`",
+            bpe("model", text("bert")).with("tokenizer.ggml.seperator_token_id", u32(1)),
+        ),
+        (
+            "`tokenizer.ggml.unknown_token_id`",
+            bpe("model", text("t5"))
+                .with("tokenizer.ggml.unknown_token_id", u32(u32::MAX))
+                .with("tokenizer.ggml.tokens", texts(&["a", "b"]))
+                .without("tokenizer.ggml.token_type"),
+        ),
+        // RWKV's tokenizer never ends on a text that begins like a word whose first letter is none.
+        ("`tokenizer.ggml.tokens`", bpe("model", text("rwkv"))),
         ("`tokenizer.ggml.token_type`", with("model", text("bert"))),
         (
             "`tokenizer.ggml.precompiled_charsmap`",
@@ -580,6 +605,14 @@ fn tokenizer() {
             "`tokenizer.ggml.precompiled_charsmap`",
             with("precompiled_charsmap", charsmap(&[255; 64])),
         ),
+        // A trie of one node: the first letter leads out of it.
+        (
+            "`tokenizer.ggml.precompiled_charsmap`",
+            with(
+                "precompiled_charsmap",
+                charsmap(&[4, 0, 0, 0, 0, 0, 0, 0, 0]),
+            ),
+        ),
         (
             "`tokenizer.ggml.precompiled_charsmap`",
             with("precompiled_charsmap", f32s(&[1.0; 9])),
@@ -589,6 +622,181 @@ fn tokenizer() {
         check(&with("padding_token_id", u32(u32::MAX)).build()).is_ok(),
         "-1 means that there is no such token"
     );
+}
+
+/// [`Model::bpe`] as if it were of another architecture.
+fn of(architecture: &str) -> Model {
+    Model::bpe().change(|model| {
+        for (key, _) in &mut model.entries {
+            if let Some(rest) = key.strip_prefix(b"llama.") {
+                *key = [architecture.as_bytes(), b".", rest].concat();
+            }
+        }
+        *model = model
+            .clone()
+            .with("general.architecture", text(architecture));
+    })
+}
+
+#[test]
+fn rules_of_single_architectures() {
+    let experts = [
+        ("expert_count", u32(4)),
+        ("expert_used_count", u32(2)),
+        ("expert_feed_forward_length", u32(32)),
+    ];
+    let inner = [
+        ("ssm.inner_size", u32(128)),
+        ("ssm.time_step_rank", u32(8)),
+        ("ssm.group_count", u32(2)),
+    ];
+    let latent = [
+        ("attention.key_length_mla", u32(32)),
+        ("rope.dimension_count", u32(16)),
+        ("attention.value_length_mla", u32(16)),
+    ];
+    let gate = [
+        ("kda.safe_gate", bool(true)),
+        ("kda.gate_lower_bound", f32(-1.0)),
+    ];
+    let cycles = [
+        ("block_count", u32(4)),
+        ("hrm.layers_per_stack", u32(1)),
+        ("hrm.h_cycles", u32(2)),
+        ("hrm.l_cycles", u32(1)),
+    ];
+    let pools = [
+        ("attention.indexer.kpool", u32(4)),
+        ("attention.indexer.top_k", u32(8)),
+        ("hyper_connection.count", u32(4)),
+    ];
+    let loops = [("num_loops", u32(2)), ("block_count", u32(256))];
+    let dense = [("dense_2_feat_in", u32(64)), ("dense_3_feat_out", u32(0))];
+    let none: [(&str, Value); 0] = [];
+    for (architecture, sound, key, wrong) in [
+        ("qwen3", &none[..], "attention.head_count", Some(u32(0))),
+        ("olmo2", &none[..], "attention.head_count", None),
+        ("glm4moe", &experts[..], "expert_used_count", None),
+        (
+            "smallthinker",
+            &experts[..],
+            "expert_used_count",
+            Some(u32s(&[0])),
+        ),
+        (
+            "qwen3moe",
+            &experts[..2],
+            "expert_used_count",
+            Some(u32s(&[0])),
+        ),
+        ("mamba2", &inner[..], "ssm.group_count", Some(u32(0))),
+        ("falcon-h1", &inner[..], "ssm.inner_size", Some(u32(127))),
+        ("falcon-h1", &inner[..], "ssm.time_step_rank", Some(u32(7))),
+        ("jamba", &inner[..], "ssm.inner_size", Some(u32(64))),
+        (
+            "granitehybrid",
+            &inner[..],
+            "ssm.inner_size",
+            Some(u32(130)),
+        ),
+        (
+            "qwen3next",
+            &experts[..],
+            "full_attention_interval",
+            Some(u32(0)),
+        ),
+        ("rwkv7", &none[..], "wkv.head_size", Some(u32(0))),
+        (
+            "minimax-m3",
+            &none[..],
+            "attention.indexer.block_size",
+            Some(u32(0)),
+        ),
+        (
+            "deepseek2",
+            &latent[..],
+            "attention.key_length_mla",
+            Some(u32(16)),
+        ),
+        ("hy_v4", &latent[..], "attention.value_length_mla", None),
+        ("bailingmoe3", &gate[..], "kda.safe_gate", Some(bool(false))),
+        (
+            "bailingmoe3",
+            &gate[..],
+            "kda.gate_lower_bound",
+            Some(f32(0.0)),
+        ),
+        ("hrm_text", &cycles[..], "block_count", Some(u32(5))),
+        ("nanbeige", &loops[..], "block_count", Some(u32(257))),
+        (
+            "glm5-next",
+            &pools[..],
+            "attention.indexer.top_k",
+            Some(u32(9)),
+        ),
+        (
+            "glm5-next",
+            &pools[..],
+            "attention.indexer.kpool",
+            Some(u32(1)),
+        ),
+        (
+            "glm5-next",
+            &pools[..],
+            "hyper_connection.count",
+            Some(u32(2)),
+        ),
+        (
+            "gemma-embedding",
+            &dense[..],
+            "dense_2_feat_in",
+            Some(u32(65)),
+        ),
+        ("lfm2", &none[..], "attention.value_length", Some(u32(8))),
+    ] {
+        let name = |key: &str| format!("{architecture}.{key}");
+        let model = sound.iter().fold(of(architecture), |model, (key, value)| {
+            model.with(&name(key), value.clone())
+        });
+        assert!(
+            check(&model.build()).is_ok(),
+            "{architecture}: {:?}",
+            check(&model.build())
+        );
+        let model = match wrong {
+            Some(value) => model.with(&name(key), value),
+            None => model.without(&name(key)),
+        };
+        match check(&model.build()) {
+            Err(Error::Invalid { field, .. }) => {
+                assert_eq!(field, format!("`{}`", name(key)), "{architecture}")
+            }
+            other => panic!("{architecture} {key}: {other:?}"),
+        }
+    }
+    for architecture in ["eagle3", "gemma4-assistant", "wavtokenizer-dec"] {
+        assert!(
+            matches!(
+                check(&of(architecture).build()),
+                Err(Error::Unsupported { .. })
+            ),
+            "{architecture}"
+        );
+    }
+    // Without experts at all.
+    assert!(matches!(
+        check(&of("glm4moe").build()),
+        Err(Error::Invalid { field, .. }) if field == "`glm4moe.expert_count`"
+    ));
+    // RWKV 6 mixes with one tensor or another, and there is neither.
+    let bytes = of("rwkv6").build();
+    match check(&bytes) {
+        Err(Error::Invalid { field, offset, .. }) => {
+            assert_eq!(field, "tensor `blk.0.time_mix_lerp_w.weight`");
+            assert!(offset <= bytes.len() as u64);
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
