@@ -10,4 +10,5 @@ mod inference;
 mod models;
 mod monitor;
 mod providers;
+mod pull;
 mod settings;

@@ -227,6 +227,16 @@ impl Job {
         &self.id
     }
 
+    /// The id that the download of a model of a repository has.
+    pub fn id_for(repo: &RepoId, stem: &str) -> String {
+        id_of(repo, stem)
+    }
+
+    /// What was asked for.
+    pub fn wanted(&self) -> &Wanted {
+        &self.wanted
+    }
+
     pub fn repo(&self) -> &RepoId {
         &self.wanted.repo
     }

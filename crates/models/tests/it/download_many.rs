@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use hearth_models::download::{Order, Outcome, Space};
-use hearth_models::hub::Error;
+use hearth_models::hub::{Error, Hub};
 use tokio::sync::Semaphore;
 
 use super::download::{LONG, MIB, Place, assert_only, job, model_bytes, on_disk};
@@ -104,7 +104,8 @@ fn count(endings: &Endings, ending: impl Into<String>) {
     *endings.lock().unwrap().entry(ending.into()).or_default() += 1;
 }
 
-async fn one(server: FaultHub, seed: u64, endings: Endings) {
+/// `patient` is for what shall not break.
+async fn one(server: FaultHub, patient: Hub, hub: Hub, seed: u64, endings: Endings) {
     let mut dice = Dice(seed);
     let repo = format!("test/model-{seed}");
     let size = 5_000 + dice.roll(200_000) as usize;
@@ -124,7 +125,6 @@ async fn one(server: FaultHub, seed: u64, endings: Endings) {
             total_bytes: 1 << 41,
         })
     });
-    let (patient, hub) = (server.client(LONG), server.client(STALL));
     let pauses = dice.roll(8) == 0;
     if pauses {
         place.orders.send_replace(Order::Pause);
@@ -271,12 +271,15 @@ async fn five_hundred_downloads_end_proven_or_paused() {
     let (server, endings) = (FaultHub::start().await, Endings::default());
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut running = tokio::task::JoinSet::new();
+    // Made once: reading the system's certificates takes longer than a download here.
+    let (patient, hub) = (server.client(LONG), server.client(STALL));
     for seed in 0..IN_PROCESS {
         let (server, endings) = (server.clone(), endings.clone());
+        let (patient, hub) = (patient.clone(), hub.clone());
         let places = places.clone();
         running.spawn(async move {
             let _place = places.acquire().await.unwrap();
-            one(server, seed, endings).await;
+            one(server, patient, hub, seed, endings).await;
         });
     }
     let plug = FaultHub::start().await;
