@@ -111,6 +111,8 @@ export type ApiKey = {
 export type AppEvent = { type: "chats_changed" } | { type: "settings_changed" } | 
 /**  A model was loaded, unloaded or pinned. */
 { type: "loaded_models_changed" } | 
+/**  A download began, ended or does something else. How far it is does not come this way. */
+{ type: "downloads_changed" } | 
 /**  The server listens, or does not any more, or elsewhere. */
 { type: "server_changed" } | 
 /**  The engines are held back in another way, or for another reason. */
@@ -180,7 +182,9 @@ export type ChatView = {
 };
 
 /**  What kind of thing went wrong. The doors choose a status, a button or an exit code by it, never by the text. */
-export type Code = "invalid_input" | "not_found" | "model_missing" | "model_invalid" | "model_unsupported" | "model_unreadable" | "insufficient_memory" | "context_overflow" | "engine_crashed" | "engine_unresponsive" | "engine_unavailable" | "busy" | "disk_full" | "storage" | "storage_read_only" | "storage_newer" | "settings" | "unsupported" | "network" | "internal";
+export type Code = "invalid_input" | "not_found" | "model_missing" | "model_invalid" | "model_unsupported" | "model_unreadable" | "insufficient_memory" | "context_overflow" | "engine_crashed" | "engine_unresponsive" | "engine_unavailable" | "busy" | "disk_full" | "storage" | "storage_read_only" | "storage_newer" | "settings" | "unsupported" | "network" | 
+/**  Somebody else's rules: a token or accepted terms are needed. */
+"refused" | "internal";
 
 /**  The cores of one kind together. */
 export type CoreTier = {
