@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use hearth_app::downloads::HubConfig;
 use hearth_app::env::Env;
 use hearth_app::events::AppEvent;
 use hearth_app::monitor::Sensors;
@@ -44,6 +45,8 @@ pub fn run() -> ExitCode {
     let _entered = runtime.enter();
     let app = App::open(options);
     app.open_keys(hearth_app::keys::secrets(&env));
+    let downloads = app.open_downloads(HubConfig::from_env(&env));
+    runtime.spawn(async move { downloads.resume_all().await });
     app.open_monitor(Sensors::from_env(&env));
     let shell = Shell::new(app);
     if let Some(message) = log_notice {

@@ -166,11 +166,16 @@ impl Served {
     }
 
     pub(crate) fn start_on(port: u16) -> Self {
+        Self::start_with(port, &[])
+    }
+
+    pub(crate) fn start_with(port: u16, variables: &[(&str, &str)]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut child = Command::new(hearth())
             .args(["serve", "--json", "--port", &port.to_string()])
             .env("HEARTH_HOME", home.path())
             .env("HEARTH_ENGINE", "fake")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -10,5 +10,6 @@ mod inference;
 mod models;
 mod monitor;
 mod providers;
+mod pull;
 mod quantize;
 mod settings;

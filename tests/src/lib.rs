@@ -1,6 +1,8 @@
 //! What the integration tests share: a whole app in a folder of its own, on the fake engine.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Only tests use this crate.
 
+pub mod hub;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

@@ -9,7 +9,7 @@ const ACTIONS: Record<Code, ErrorAction> = {
   invalid_input: "dismiss", not_found: "newChat", model_missing: "settings", model_invalid: "settings", model_unsupported: "settings",
   model_unreadable: "folder", insufficient_memory: "settings", context_overflow: "newChat", engine_crashed: "retry", engine_unresponsive: "retry",
   engine_unavailable: "retry", busy: "retry", disk_full: "data", storage: "retry", storage_read_only: "data", storage_newer: "data",
-  settings: "dismiss", unsupported: "dismiss", network: "retry", internal: "retry",
+  settings: "dismiss", unsupported: "dismiss", network: "retry", refused: "dismiss", internal: "retry",
 }
 
 export function actionFor(code: Code): ErrorAction {

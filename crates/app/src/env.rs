@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use hearth_store::Sensitive;
+
 /// What the environment says; read once at start.
 #[derive(Debug, Clone, Default)]
 pub struct Env {
@@ -15,6 +17,10 @@ pub struct Env {
     pub log: Option<String>,
     /// `HEARTH_REPLAY`: a recording of readings that is played in place of this machine's sensors.
     pub replay: Option<PathBuf>,
+    /// `HF_ENDPOINT`: a mirror of Hugging Face.
+    pub hub_endpoint: Option<String>,
+    /// `HF_TOKEN`: for models that not everybody may fetch; goes before the one in the key store.
+    pub hub_token: Option<Sensitive<String>>,
     /// `HEARTH_ENGINE=fake`: a model without weights, for tests of the window. Not looked at in release builds.
     pub fake_engine: bool,
 }
@@ -32,6 +38,8 @@ impl Env {
             ollama: path("OLLAMA_MODELS"),
             replay: path("HEARTH_REPLAY"),
             log: text("HEARTH_LOG"),
+            hub_endpoint: text("HF_ENDPOINT"),
+            hub_token: text("HF_TOKEN").map(Sensitive::new),
             fake_engine: cfg!(debug_assertions)
                 && text("HEARTH_ENGINE").is_some_and(|v| v == "fake"),
         }

@@ -29,12 +29,14 @@ pub enum Code {
     Settings,
     Unsupported,
     Network,
+    /// Somebody else's rules: a token or accepted terms are needed.
+    Refused,
     Internal,
 }
 
 impl Code {
     /// Every code, for the tables and tests at the edges.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::InvalidInput,
         Self::NotFound,
         Self::ModelMissing,
@@ -54,6 +56,7 @@ impl Code {
         Self::Settings,
         Self::Unsupported,
         Self::Network,
+        Self::Refused,
         Self::Internal,
     ];
 
@@ -79,6 +82,7 @@ impl Code {
             Self::Settings => "settings",
             Self::Unsupported => "unsupported",
             Self::Network => "network",
+            Self::Refused => "refused",
             Self::Internal => "internal",
         }
     }

@@ -32,6 +32,8 @@ pub enum AppEvent {
     LoadedModelsChanged,
     /// A model came or went, on the disk.
     ModelsChanged,
+    /// A download began, ended or does something else. How far it is does not come this way.
+    DownloadsChanged,
     /// The server listens, or does not any more, or elsewhere.
     ServerChanged,
     /// The engines are held back in another way, or for another reason.

@@ -104,11 +104,14 @@ struct Kept {
     keys: Vec<Record>,
     /// Of other programs' servers, by the name of the host. Plain, because it is written; the type has no `Debug`.
     providers: BTreeMap<String, String>,
+    /// For the hub that models are fetched from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hub: Option<String>,
 }
 
 impl Kept {
     fn is_empty(&self) -> bool {
-        self.keys.is_empty() && self.providers.is_empty()
+        self.keys.is_empty() && self.providers.is_empty() && self.hub.is_none()
     }
 
     /// Older versions kept the list of keys alone.
@@ -324,6 +327,20 @@ impl Keys {
             Some(key) => kept.providers.insert(id.to_owned(), key.to_owned()),
             None => kept.providers.remove(id),
         };
+        self.write(kept).await
+    }
+
+    /// The token for the hub that models are fetched from.
+    pub(crate) async fn of_hub(self: &Arc<Self>) -> Result<Option<Sensitive<String>>> {
+        let _alone = self.changes.lock().await;
+        Ok(self.read().await?.hub.map(Sensitive::new))
+    }
+
+    /// Keeps the token for the hub, or forgets it.
+    pub async fn keep_for_hub(self: &Arc<Self>, token: Option<Sensitive<String>>) -> Result<()> {
+        let _alone = self.changes.lock().await;
+        let mut kept = self.read().await?;
+        kept.hub = token.map(|token| token.expose().trim().to_owned());
         self.write(kept).await
     }
 

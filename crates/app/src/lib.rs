@@ -5,6 +5,7 @@
 
 pub mod chats;
 pub mod doctor;
+pub mod downloads;
 pub mod env;
 pub mod error;
 pub mod events;
@@ -29,6 +30,7 @@ pub use hearth_engine as engine;
 pub use crate::error::{Code, Error, Result};
 
 use crate::chats::Chats;
+use crate::downloads::{Downloads, HubConfig};
 use crate::env::Env;
 use crate::events::Events;
 use crate::inference::{ChildEngines, Engines, FakeEngines, Inference};
@@ -75,6 +77,7 @@ pub struct App {
     inference: Arc<Inference>,
     chats: OnceLock<Result<Arc<Chats>>>,
     keys: Arc<OnceLock<Arc<Keys>>>,
+    downloads: OnceLock<Arc<Downloads>>,
     monitor: OnceLock<Arc<Monitor>>,
     server: Arc<ServerView>,
     providers: Arc<Providers>,
@@ -109,6 +112,7 @@ impl App {
             inference,
             chats: OnceLock::new(),
             keys,
+            downloads: OnceLock::new(),
             monitor: OnceLock::new(),
         })
     }
@@ -150,6 +154,22 @@ impl App {
     pub fn keys(&self) -> Result<Arc<Keys>> {
         let keys = self.keys.get().cloned();
         keys.ok_or_else(|| Error::internal("API keys were not opened"))
+    }
+
+    /// Says which hub models are fetched from; the first call counts. Fetches nothing yet.
+    pub fn open_downloads(&self, config: HubConfig) -> Arc<Downloads> {
+        let open = || {
+            let (models, events) = (Arc::clone(&self.models), self.events.clone());
+            let keys = Arc::clone(&self.keys);
+            Arc::new(Downloads::new(&self.paths, models, events, keys, config))
+        };
+        Arc::clone(self.downloads.get_or_init(open))
+    }
+
+    /// The downloads, or that nobody opened them.
+    pub fn downloads(&self) -> Result<Arc<Downloads>> {
+        let downloads = self.downloads.get().cloned();
+        downloads.ok_or_else(|| Error::internal("downloads were not opened"))
     }
 
     /// Begins to watch the machine and to hold the engines back when it must; the first call counts. Must be called inside a tokio
@@ -240,6 +260,9 @@ impl App {
     pub async fn shut_down(&self) {
         if let Some(Ok(chats)) = self.chats.get() {
             chats.shut_down().await;
+        }
+        if let Some(downloads) = self.downloads.get() {
+            downloads.shut_down().await;
         }
         self.inference.shut_down().await;
         if let Some(monitor) = self.monitor.get() {

@@ -189,6 +189,31 @@ impl Models {
         on_disk(move || Ok(details::resolve(&library, &name)?.name)).await
     }
 
+    /// The name of the first model in a folder.
+    pub(crate) async fn name_in(&self, folder: PathBuf) -> Result<String> {
+        let library = Arc::clone(&self.library);
+        on_disk(move || {
+            let models = library.list().models;
+            let found = models.iter().find(|model| model.path.starts_with(&folder));
+            found.map(|model| model.name.clone()).ok_or_else(|| {
+                Error::new(Code::ModelMissing, "The model is not where it was put.")
+                    .hint("Fetch it again.")
+            })
+        })
+        .await
+    }
+
+    /// The name of a model that somebody wants to fetch and that is here already.
+    pub(crate) async fn pulled(&self, name: &str) -> Result<String> {
+        self.resolve(name).await.map_err(|error| {
+            if error.code == Code::ModelMissing {
+                error.hint("To fetch one, name it as the hub does: `hf.co/owner/name:Q4_K_M`.")
+            } else {
+                error
+            }
+        })
+    }
+
     /// What every model that can be used says about itself.
     pub async fn all_details(&self) -> Result<Vec<ModelDetails>> {
         let (library, digests) = (Arc::clone(&self.library), Arc::clone(&self.digests));

@@ -132,6 +132,12 @@ impl Paths {
         self.cache.join("model-hashes.json")
     }
 
+    /// Folder of models that are being fetched. It lies among the models, so that one rename brings one there, and is hidden from
+    /// whoever lists them.
+    pub(crate) fn downloads(&self) -> PathBuf {
+        self.models.join(".downloads")
+    }
+
     pub(crate) fn lock(&self) -> PathBuf {
         self.data.join("hearth.lock")
     }

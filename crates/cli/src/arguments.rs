@@ -25,6 +25,18 @@ pub(crate) enum Command {
     List,
     /// Make a smaller copy of a model: its numbers rounded to fewer bits.
     Quantize(Quantize),
+    /// Fetch a model from Hugging Face, or go on fetching it.
+    Pull(Pull),
+    /// Print what a model says about itself.
+    Show {
+        /// Name of the model, as `hearth list` prints it.
+        model: String,
+    },
+    /// Remove a model of your own from the disk.
+    Rm {
+        /// Name of the model, as `hearth list` prints it.
+        model: String,
+    },
     /// Answer other programs over HTTP until Ctrl+C.
     Serve(Serve),
     /// Look over this machine and the installation, and say what to do about what is wrong.
@@ -90,6 +102,22 @@ pub(crate) enum Range {
     Day,
     #[value(name = "30d")]
     Month,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Pull {
+    /// Its name at the hub: `hf.co/owner/name:Q4_K_M`, `owner/name` or `owner/name/file.gguf`.
+    pub(crate) model: String,
+    /// Most megabytes to fetch in a second; not looked at when the running Hearth fetches.
+    #[arg(long, value_name = "MB", value_parser = megabytes)]
+    pub(crate) limit: Option<f64>,
+}
+
+fn megabytes(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(number) if (0.001..=1e6).contains(&number) => Ok(number),
+        _ => Err("it must be a number from 0.001 to 1,000,000".to_owned()),
+    }
 }
 
 #[derive(Debug, Clone, Args)]

@@ -105,16 +105,21 @@ pub(crate) async fn read(answer: Response<Incoming>) -> Result<Value> {
 /// What the server said was wrong.
 pub(crate) fn error_of(status: StatusCode, answer: &Value) -> Error {
     let text = |name: &str| answer["error"][name].as_str();
-    let code = match text("code").map(Code::from_name) {
+    // Some dialects have one text only, and lines of them the code beside it.
+    let said = answer["error"].as_str().or_else(|| text("message"));
+    let code = text("code").or_else(|| answer["code"].as_str());
+    let code = match code.map(Code::from_name) {
         Some(code) if code != Code::Internal => code,
         _ => match status {
             StatusCode::NOT_FOUND => Code::NotFound,
             StatusCode::BAD_REQUEST => Code::InvalidInput,
             StatusCode::TOO_MANY_REQUESTS => Code::Busy,
+            StatusCode::FORBIDDEN => Code::Refused,
+            StatusCode::BAD_GATEWAY => Code::Network,
             _ => Code::Internal,
         },
     };
-    let message = text("message").map_or_else(
+    let message = said.map_or_else(
         || format!("The server answered with status {status}."),
         str::to_owned,
     );

@@ -14,7 +14,7 @@ fn code(code: Code) -> u8 {
         Code::NotFound | Code::ModelMissing => 3,
         Code::Network => 5,
         Code::InsufficientMemory | Code::DiskFull => 6,
-        Code::Busy | Code::StorageReadOnly | Code::StorageNewer => 7,
+        Code::Busy | Code::Refused | Code::StorageReadOnly | Code::StorageNewer => 7,
         Code::EngineUnresponsive => 124,
         Code::ModelInvalid
         | Code::ModelUnsupported

@@ -6,7 +6,9 @@ mod client;
 mod doctor;
 mod exit;
 mod list;
+mod model;
 mod monitor;
+mod pull;
 mod quantize;
 mod remote;
 mod run;
@@ -46,6 +48,9 @@ fn start(arguments: Arguments) -> Result<ExitCode> {
             Command::Run(run) => run::run(&app, &run, arguments.json).await,
             Command::List => list::run(&app, arguments.json).await,
             Command::Quantize(wish) => quantize::run(&app, &wish, arguments.json).await,
+            Command::Pull(pull) => pull::run(&app, &env, &pull, arguments.json).await,
+            Command::Show { model } => model::show(&app, &model, arguments.json).await,
+            Command::Rm { model } => model::remove(&app, &model, arguments.json).await,
             Command::Serve(serve) => serve::serve(&app, &env, &serve, arguments.json).await,
             Command::Doctor => doctor::run(&app, &env, arguments.json).await,
             Command::Ps => serve::list(&app, arguments.json).await,

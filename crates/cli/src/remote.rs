@@ -164,7 +164,7 @@ fn body(model: &str, request: &Request) -> Value {
     })
 }
 
-fn broken(why: impl std::fmt::Display) -> Error {
+pub(crate) fn broken(why: impl std::fmt::Display) -> Error {
     Error::new(
         hearth_app::Code::EngineUnavailable,
         format!("The answer of the running Hearth broke off: {why}."),

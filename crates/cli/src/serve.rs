@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use hearth_app::downloads::HubConfig;
 use hearth_app::env::Env;
 use hearth_app::monitor::Sensors;
 use hearth_app::server::ServerConfig;
@@ -34,10 +35,12 @@ pub(crate) async fn serve(
     // Before anything is said, so that whoever waits for the words may end the program at once.
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
+    let downloads = app.open_downloads(HubConfig::from_env(env));
     let running = Server::start(Arc::clone(app), &config).await?;
     app.open_monitor(Sensors::from_env(env));
     let status = running.status().clone();
     app.server().set_status(status.clone());
+    tokio::spawn(async move { downloads.resume_all().await });
     if json {
         println!("{}", serde_json::json!(status));
     }

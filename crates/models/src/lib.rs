@@ -3,12 +3,14 @@
 //! It is a crate of its own so that nothing reaches the C++ loader before it was checked here: a model file comes from the
 //! network or from anybody's disk and is not trusted. It must not know how a model is run, fitted into memory or shown.
 //!
-//! Nothing here is async; callers on an async runtime wrap each call in `spawn_blocking`.
+//! Only [`hub`] and [`download`] are async; callers on an async runtime wrap every other call in `spawn_blocking`.
 
+pub mod download;
 pub mod embedder;
 pub mod error;
 pub mod fingerprint;
 pub mod gguf;
+pub mod hub;
 pub mod library;
 pub mod own;
 pub mod starter;

@@ -11,8 +11,12 @@
 
 mod it {
     mod builder;
+    mod download;
+    mod download_many;
     mod fuzz;
     mod hostile;
+    mod hub;
+    mod hub_server;
     mod library;
     mod sound;
     mod stores;

@@ -18,6 +18,7 @@ mod load;
 mod models;
 mod names;
 mod options;
+mod pull;
 mod request;
 mod shape;
 #[cfg(test)]

@@ -154,6 +154,7 @@ fn status(code: Code) -> (StatusCode, Option<u64>) {
         Code::EngineUnresponsive | Code::EngineUnavailable => {
             (StatusCode::SERVICE_UNAVAILABLE, Some(RESTART_S))
         }
+        Code::Refused => (StatusCode::FORBIDDEN, None),
         Code::Network => (StatusCode::BAD_GATEWAY, None),
         Code::EngineCrashed | Code::Settings | Code::Unsupported | Code::Internal => {
             (StatusCode::INTERNAL_SERVER_ERROR, None)

@@ -91,7 +91,7 @@ const CODES: Record<Code, true> = {
   invalid_input: true, not_found: true, model_missing: true, model_invalid: true, model_unsupported: true, model_unreadable: true,
   insufficient_memory: true, context_overflow: true, engine_crashed: true, engine_unresponsive: true, engine_unavailable: true,
   busy: true, disk_full: true, storage: true, storage_read_only: true, storage_newer: true, settings: true, unsupported: true,
-  network: true, internal: true,
+  network: true, refused: true, internal: true,
 }
 
 /** Whatever was thrown, as the one error shape the views know. */

@@ -107,7 +107,7 @@ export const de: Strings = {
       model_unsupported: "Wähle ein anderes Modell.", model_unreadable: "Prüfe, ob du die Datei lesen darfst.", insufficient_memory: "Wähle ein kleineres Modell oder schließe andere Apps.",
       context_overflow: "Beginne einen neuen Chat oder kürze die Nachricht.", engine_crashed: "Versuche es erneut.", engine_unresponsive: "Versuche es erneut.", engine_unavailable: "Versuche es gleich noch einmal.",
       busy: "Warte auf die andere Antwort oder halte sie an.", disk_full: "Schaffe Platz und versuche es erneut.", storage: "Versuche es erneut.", storage_read_only: "Mache den Datenordner beschreibbar.",
-      storage_newer: "Installiere die neuere Version von Hearth.", settings: "Wähle einen anderen Wert.", unsupported: "Das gibt es hier nicht.", network: "Versuche es erneut.", internal: "Versuche es erneut.",
+      storage_newer: "Installiere die neuere Version von Hearth.", settings: "Wähle einen anderen Wert.", unsupported: "Das gibt es hier nicht.", network: "Versuche es erneut.", refused: "Erfülle zuerst, was dort verlangt wird.", internal: "Versuche es erneut.",
     },
   },
 }

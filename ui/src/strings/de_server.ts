@@ -16,7 +16,7 @@ export const server: typeof english = {
     reasons: {
       invalid_input: "Etwas darin war falsch", not_found: "Diese Route gibt es nicht", model_missing: "Dieses Modell gibt es nicht", model_invalid: "Die Modelldatei ist beschädigt", model_unsupported: "Das Modell kann nicht laufen", model_unreadable: "Die Modelldatei ist nicht lesbar",
       insufficient_memory: "Zu wenig Speicher", context_overflow: "Zu lang für das Modell", engine_crashed: "Das Modellprogramm ist abgestürzt", engine_unresponsive: "Das Modellprogramm hing", engine_unavailable: "Das Modellprogramm war nicht verfügbar", busy: "Zu viele auf einmal",
-      disk_full: "Die Festplatte ist voll", storage: "Konnte nicht gespeichert werden", storage_read_only: "Der Datenordner ist schreibgeschützt", storage_newer: "Die Daten sind von einem neueren Hearth", settings: "Eine Einstellung verbietet es", unsupported: "Wird nicht unterstützt", network: "Kein Netz", internal: "In Hearth ist etwas schiefgegangen",
+      disk_full: "Die Festplatte ist voll", storage: "Konnte nicht gespeichert werden", storage_read_only: "Der Datenordner ist schreibgeschützt", storage_newer: "Die Daten sind von einem neueren Hearth", settings: "Eine Einstellung verbietet es", unsupported: "Wird nicht unterstützt", network: "Kein Netz", refused: "Dort wird mehr verlangt", internal: "In Hearth ist etwas schiefgegangen",
       cancelled: "Das Programm hat nicht bis zum Ende gewartet",
     },
   },

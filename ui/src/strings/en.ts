@@ -108,7 +108,7 @@ export const en = {
       model_unsupported: "Choose another model.", model_unreadable: "Check that you may read the file.", insufficient_memory: "Choose a smaller model or close other apps.",
       context_overflow: "Start a new chat or shorten the message.", engine_crashed: "Try again.", engine_unresponsive: "Try again.", engine_unavailable: "Try again in a moment.",
       busy: "Wait for the other answer or stop it.", disk_full: "Free some space, then try again.", storage: "Try again.", storage_read_only: "Make the data folder writable.",
-      storage_newer: "Install the newer version of Hearth.", settings: "Choose another value.", unsupported: "This is not available here.", network: "Try again.", internal: "Try again.",
+      storage_newer: "Install the newer version of Hearth.", settings: "Choose another value.", unsupported: "This is not available here.", network: "Try again.", refused: "Do first what is asked for there.", internal: "Try again.",
     } satisfies Record<Code, string>,
   },
 }

@@ -16,7 +16,7 @@ export const server = {
     reasons: {
       invalid_input: "Something in it was wrong", not_found: "There is no such route", model_missing: "No such model", model_invalid: "The model file is damaged", model_unsupported: "The model cannot be run", model_unreadable: "The model file cannot be read",
       insufficient_memory: "Not enough memory", context_overflow: "Too long for the model", engine_crashed: "The engine stopped", engine_unresponsive: "The engine hung", engine_unavailable: "The engine was not available", busy: "Too many at once",
-      disk_full: "The disk is full", storage: "Could not be stored", storage_read_only: "The data folder is read-only", storage_newer: "The data is from a newer Hearth", settings: "A setting forbids it", unsupported: "Not supported", network: "No network", internal: "Something went wrong inside Hearth",
+      disk_full: "The disk is full", storage: "Could not be stored", storage_read_only: "The data folder is read-only", storage_newer: "The data is from a newer Hearth", settings: "A setting forbids it", unsupported: "Not supported", network: "No network", refused: "More is asked for there", internal: "Something went wrong inside Hearth",
       cancelled: "The client did not wait for the end",
     } satisfies Record<Code | "cancelled", string> as Record<string, string>,
   },

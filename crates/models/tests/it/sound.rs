@@ -134,6 +134,11 @@ fn part(number: u16, count: u16) -> Model {
     model
 }
 
+/// A model in two parts.
+pub fn two_parts() -> (Vec<u8>, Vec<u8>) {
+    (part(0, 2).build(), part(1, 2).build())
+}
+
 #[test]
 fn split_models() {
     let folder = tempfile::tempdir().unwrap();

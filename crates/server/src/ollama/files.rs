@@ -5,12 +5,14 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use hearth_app::Code;
+use hearth_app::downloads::{Pull, is_hub_name};
 use hearth_app::models::ModelSource;
 
 use super::error::{Failure, Result};
 use super::models::wanted;
+use super::pull::{self, Pulling};
 use super::request::{CopyRequest, ModelRequest};
 use super::shape::Progress;
 use crate::body::Body;
@@ -46,7 +48,7 @@ pub(crate) async fn copy(
     Ok(StatusCode::OK)
 }
 
-/// Says that a model is here. Fetching one is not offered yet, and is said not to be.
+/// Fetches a model from the hub, or says that it is here. A client that goes away stops what it began; what came is kept.
 #[utoipa::path(post, path = "/api/pull", tag = "ollama", operation_id = "ollama_pull", request_body = ModelRequest,
     responses((status = 200, description = "The model is here: lines of JSON, or one object with `stream: false`",
         content((Progress = "application/json"), (Vec<Progress> = "application/x-ndjson"))), Failure))]
@@ -55,42 +57,41 @@ pub(crate) async fn pull(
     body: std::result::Result<Body<ModelRequest>, Refusal>,
 ) -> Result {
     let Body(asked) = body?;
-    let name = wanted(&asked)?;
-    let model = state.app.models().details(name).await.map_err(|error| {
-        let is_missing = error.code == Code::ModelMissing;
-        let mut refusal = Refusal::from(error);
-        if is_missing {
-            refusal.hint = Some(
-                "Hearth does not fetch models by this API yet: put a GGUF file into the models folder."
-                    .to_owned(),
-            );
-        }
-        refusal
-    })?;
-    if asked.stream == Some(false) {
-        return Ok(Json(Progress::said("success")).into_response());
+    let name = wanted(&asked)?.trim();
+    let whole = asked.stream == Some(false);
+    if !is_hub_name(name) {
+        let model = state.app.models().resolve(name).await.map_err(not_here)?;
+        return here(&state, &model, whole).await;
     }
-    let digest = format!("sha256:{}", model.digest);
-    let (total, short) = (
-        model.size_bytes,
-        &model.digest[..12.min(model.digest.len())],
-    );
-    let lines = [
-        Progress::said("pulling manifest"),
-        Progress {
-            status: format!("pulling {short}"),
-            digest: Some(digest),
-            total: Some(total),
-            completed: Some(total),
-        },
-        Progress::said("success"),
-    ];
-    Ok(said(&lines))
+    match state.app.downloads()?.pull(name).await? {
+        Pull::Here(model) => here(&state, &model, whole).await,
+        Pull::Running(follow) => pull::answer(Pulling::new(&state, follow)?, whole).await,
+    }
 }
 
-fn said(lines: &[Progress]) -> Response {
+fn not_here(error: hearth_app::Error) -> Refusal {
+    let is_missing = error.code == Code::ModelMissing;
+    let mut refusal = Refusal::from(error);
+    if is_missing {
+        refusal.hint =
+            Some("To fetch one, name it as the hub does: `hf.co/owner/name:Q4_K_M`.".to_owned());
+    }
+    refusal
+}
+
+/// Says that a model is here, in the words in which it would have been fetched.
+async fn here(state: &ServerState, name: &str, whole: bool) -> Result {
+    if whole {
+        return Ok(Json(Progress::said("success")).into_response());
+    }
+    let model = state.app.models().details(name).await?;
+    let lines = [
+        Progress::said("pulling manifest"),
+        Progress::of_file(&model.digest, model.size_bytes, model.size_bytes),
+        Progress::said("success"),
+    ];
     let lines: Vec<String> = lines.iter().map(sse::line).collect();
-    sse::lines(futures_util::stream::iter(lines))
+    Ok(sse::lines(futures_util::stream::iter(lines)))
 }
 
 /// The name of a model that the user may change.

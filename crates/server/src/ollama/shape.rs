@@ -220,4 +220,14 @@ impl Progress {
             ..Self::default()
         }
     }
+
+    /// How far a file is, by its hash in hexadecimal digits.
+    pub(super) fn of_file(sha256: &str, completed: u64, total: u64) -> Self {
+        Self {
+            status: format!("pulling {}", &sha256[..12.min(sha256.len())]),
+            digest: Some(format!("sha256:{sha256}")),
+            total: Some(total),
+            completed: Some(completed),
+        }
+    }
 }
