@@ -15,7 +15,10 @@ pub mod starter;
 
 pub use error::{Error, Result};
 pub use fingerprint::fingerprint;
-pub use gguf::{Header, Pooling, Purpose, validate_file, validate_prefix};
+pub use gguf::{
+    Header, Latent, PerLayer, Pooling, Purpose, Shape, State, TensorBytes, Window, validate_file,
+    validate_prefix,
+};
 pub use library::{Library, ListReport, ModelFile, Projector, Source};
 
 /// Bytes as hexadecimal digits.
