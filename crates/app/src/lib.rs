@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod env;
 pub mod error;
 pub mod events;
+pub mod fit;
 pub mod hardware;
 pub mod inference;
 pub mod keys;

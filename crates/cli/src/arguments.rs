@@ -22,6 +22,14 @@ pub(crate) enum Command {
     /// List the models on this machine.
     #[command(visible_alias = "ls")]
     List,
+    /// Say what a model is, how much memory it takes, and whether it fits.
+    Show {
+        /// Name of the model, as `hearth list` prints it.
+        model: String,
+        /// Count with this context window, in tokens [default: the one that it is loaded with].
+        #[arg(long)]
+        context: Option<u32>,
+    },
     /// Answer other programs over HTTP until Ctrl+C.
     Serve(Serve),
     /// Look over this machine and the installation, and say what to do about what is wrong.
@@ -100,6 +108,9 @@ pub(crate) struct Run {
     /// End the answer at this text; can be given more than once.
     #[arg(long)]
     pub(crate) stop: Vec<String>,
+    /// Load the model even if it does not fit into memory. A Hearth that runs already decides for itself.
+    #[arg(long)]
+    pub(crate) anyway: bool,
     /// Show tokens per second after each answer.
     #[arg(long, short)]
     pub(crate) verbose: bool,

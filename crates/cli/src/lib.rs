@@ -10,6 +10,7 @@ mod monitor;
 mod remote;
 mod run;
 mod serve;
+mod show;
 
 use std::process::ExitCode;
 
@@ -44,6 +45,9 @@ fn start(arguments: Arguments) -> Result<ExitCode> {
         let result = match arguments.command {
             Command::Run(run) => run::run(&app, &run, arguments.json).await,
             Command::List => list::run(&app, arguments.json).await,
+            Command::Show { model, context } => {
+                show::run(&app, &model, context, arguments.json).await
+            }
             Command::Serve(serve) => serve::serve(&app, &env, &serve, arguments.json).await,
             Command::Doctor => doctor::run(&app, &env, arguments.json).await,
             Command::Ps => serve::list(&app, arguments.json).await,
