@@ -5,6 +5,7 @@
 //!
 //! Nothing here is async; callers on an async runtime wrap each call in `spawn_blocking`.
 
+pub mod catalog;
 pub mod embedder;
 pub mod error;
 pub mod fingerprint;
