@@ -17,7 +17,7 @@ use llama_cpp_2::token::LlamaToken;
 use super::Round;
 
 /// Same as the engine's, so that only what is around the loop differs.
-const BATCH_TOKENS: u32 = hearth_engine::llama::BATCH_TOKENS;
+const BATCH_TOKENS: u32 = hearth_engine::LoadSpec::BATCH_TOKENS;
 
 pub(crate) struct Bare<'m> {
     model: &'m LlamaModel,

@@ -7,6 +7,7 @@ mod command;
 mod durability;
 mod governor;
 mod inference;
+mod memory;
 mod models;
 mod monitor;
 mod providers;

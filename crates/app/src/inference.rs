@@ -4,7 +4,7 @@ mod admission;
 mod cache;
 mod encode;
 mod engines;
-mod footprint;
+mod fitting;
 mod held;
 mod meter;
 mod registry;
@@ -29,6 +29,7 @@ pub use self::cache::CacheCounts;
 use self::cache::{Answers, Caches};
 pub use self::encode::Encoded;
 pub use self::engines::{ChildEngines, Engines, FakeEngines};
+use self::fitting::Memory;
 pub use self::held::Held;
 use self::held::Translation;
 pub(crate) use self::meter::{Counts, Meters};
@@ -39,7 +40,7 @@ use self::states::States;
 use crate::error::{Code, Error, Result};
 use crate::events::Events;
 use crate::hardware::Machine;
-use crate::models::Models;
+use crate::models::{Models, ValidModel};
 use crate::providers::Providers;
 use crate::settings::{Settings, SettingsStore};
 
@@ -109,6 +110,7 @@ pub struct Inference {
     /// Who looks for a model on the disk.
     searches: Semaphore,
     decode_threads: u32,
+    memory: Memory,
     /// Other programs, whose models answer the user but no program that asks us.
     elsewhere: OnceLock<Arc<Providers>>,
     held: Mutex<(Arc<Held>, Translation)>,
@@ -129,9 +131,12 @@ impl Inference {
         machine: &Machine,
         events: Events,
     ) -> Self {
+        let memory = Memory::new(machine.clone());
+        let space = Space::with_budget(memory.first_budget());
         Self {
             models,
-            registry: Registry::start(engines, Space::of_memory(machine.memory_bytes), events),
+            registry: Registry::start(engines, space, events),
+            memory,
             states: States::default(),
             admission: Admission::default(),
             caches: Arc::default(),
@@ -457,12 +462,8 @@ impl Inference {
             Purpose::Generate => self.models.find_for_chat(name).await?,
             other => self.models.find_for_encoding(name, other).await?,
         };
-        let mut spec = LoadSpec::new(&file.path);
-        spec.purpose = purpose;
-        spec.threads = Some(self.decode_threads);
-        if purpose == Purpose::Generate {
-            spec.context_tokens = Some(file.context_tokens);
-        }
+        let mut spec = self.spec_of(&file, purpose);
+        let fit = self.check_fit(name, &file, &spec).await?;
         let fingerprint = self.models.fingerprint(&file).await?;
         if let Some(folder) = self
             .states
@@ -471,19 +472,27 @@ impl Inference {
         {
             spec.state = Some(states::spec(folder, fingerprint.clone()));
         }
-        let eyes = file
-            .projector
-            .as_ref()
-            .filter(|_| purpose == Purpose::Generate);
-        spec.projector = eyes.map(|projector| projector.path.clone());
-        let eyes_bytes = eyes.map_or(0, |projector| projector.size_bytes);
+        let eyes_bytes = fit.sum.projector;
         Ok(Arc::new(Model {
-            bytes: footprint::bytes(file.size_bytes + eyes_bytes, &file.header, &spec),
+            bytes: fit.total_bytes,
             // Answers to pictures depend on both files.
             fingerprint: Some(format!("{fingerprint}+{eyes_bytes}")),
             name: file.name,
             spec,
         }))
+    }
+
+    /// How a model is loaded; without where its states are kept.
+    fn spec_of(&self, file: &ValidModel, purpose: Purpose) -> LoadSpec {
+        let mut spec = LoadSpec::new(&file.path);
+        spec.purpose = purpose;
+        spec.threads = Some(self.decode_threads);
+        if purpose == Purpose::Generate {
+            spec.context_tokens = Some(file.context_tokens);
+            let eyes = file.projector.as_ref();
+            spec.projector = eyes.map(|projector| projector.path.clone());
+        }
+        spec
     }
 }
 

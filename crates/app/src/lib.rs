@@ -9,6 +9,7 @@ pub mod downloads;
 pub mod env;
 pub mod error;
 pub mod events;
+pub mod fit;
 pub mod hardware;
 pub mod inference;
 pub mod keys;

@@ -96,8 +96,6 @@ pub struct ModelList {
 pub(crate) struct ValidModel {
     pub(crate) name: String,
     pub(crate) path: PathBuf,
-    /// Over all parts.
-    pub(crate) size_bytes: u64,
     /// The context window that it is loaded with.
     pub(crate) context_tokens: u32,
     stamp: details::Stamp,
@@ -295,17 +293,23 @@ impl Models {
     }
 
     async fn find_for(&self, name: &str, wanted: Purpose) -> Result<ValidModel> {
-        let (library, name) = (Arc::clone(&self.library), name.to_owned());
-        let file = on_disk(move || Ok(details::resolve(&library, &name)?)).await?;
-        let stamp = details::stamp(&file);
-        let header = file.header?;
-        let does = header.purpose();
+        let file = self.find_any(name).await?;
+        let does = file.header.purpose();
         if does != wanted {
             let (does, cannot) = (third_person(does), infinitive(wanted));
             let message = format!("The model `{}` {does} and cannot {cannot}.", file.name);
             return Err(Error::new(Code::ModelUnsupported, message)
                 .hint("Choose another model; `hearth list` shows what each one is for."));
         }
+        Ok(file)
+    }
+
+    /// A model that may be given to the engine, whatever it is for.
+    pub(crate) async fn find_any(&self, name: &str) -> Result<ValidModel> {
+        let (library, name) = (Arc::clone(&self.library), name.to_owned());
+        let file = on_disk(move || Ok(details::resolve(&library, &name)?)).await?;
+        let stamp = details::stamp(&file);
+        let header = file.header?;
         Ok(ValidModel {
             stamp,
             context_tokens: details::window(&header, self.most_context_tokens()),
@@ -313,7 +317,6 @@ impl Models {
             projector: file.projector,
             name: file.name,
             path: file.path,
-            size_bytes: file.size_bytes,
         })
     }
 }

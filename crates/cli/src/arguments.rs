@@ -27,15 +27,18 @@ pub(crate) enum Command {
     Quantize(Quantize),
     /// Fetch a model from Hugging Face, or go on fetching it.
     Pull(Pull),
-    /// Print what a model says about itself.
-    Show {
-        /// Name of the model, as `hearth list` prints it.
-        model: String,
-    },
     /// Remove a model of your own from the disk.
     Rm {
         /// Name of the model, as `hearth list` prints it.
         model: String,
+    },
+    /// Say what a model is, how much memory it takes, and whether it fits.
+    Show {
+        /// Name of the model, as `hearth list` prints it.
+        model: String,
+        /// Count with this context window, in tokens [default: the one that it is loaded with].
+        #[arg(long)]
+        context: Option<u32>,
     },
     /// Answer other programs over HTTP until Ctrl+C.
     Serve(Serve),
@@ -154,6 +157,9 @@ pub(crate) struct Run {
     /// End the answer at this text; can be given more than once.
     #[arg(long)]
     pub(crate) stop: Vec<String>,
+    /// Load the model even if it does not fit into memory. A Hearth that runs already decides for itself.
+    #[arg(long)]
+    pub(crate) anyway: bool,
     /// Show tokens per second after each answer.
     #[arg(long, short)]
     pub(crate) verbose: bool,

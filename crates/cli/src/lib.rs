@@ -6,13 +6,14 @@ mod client;
 mod doctor;
 mod exit;
 mod list;
-mod model;
 mod monitor;
 mod pull;
 mod quantize;
 mod remote;
+mod rm;
 mod run;
 mod serve;
+mod show;
 
 use std::process::ExitCode;
 
@@ -49,8 +50,10 @@ fn start(arguments: Arguments) -> Result<ExitCode> {
             Command::List => list::run(&app, arguments.json).await,
             Command::Quantize(wish) => quantize::run(&app, &wish, arguments.json).await,
             Command::Pull(pull) => pull::run(&app, &env, &pull, arguments.json).await,
-            Command::Show { model } => model::show(&app, &model, arguments.json).await,
-            Command::Rm { model } => model::remove(&app, &model, arguments.json).await,
+            Command::Rm { model } => rm::run(&app, &model, arguments.json).await,
+            Command::Show { model, context } => {
+                show::run(&app, &model, context, arguments.json).await
+            }
             Command::Serve(serve) => serve::serve(&app, &env, &serve, arguments.json).await,
             Command::Doctor => doctor::run(&app, &env, arguments.json).await,
             Command::Ps => serve::list(&app, arguments.json).await,

@@ -33,6 +33,9 @@ pub(crate) async fn run(app: &App, run: &Run, json: bool) -> Result<ExitCode> {
     // A running Hearth has the model loaded, or loads it for everybody.
     let server = Client::find(app.paths()).await;
     if server.is_none() {
+        if run.anyway {
+            app.inference().load_anyway(&model);
+        }
         // Loading goes on in the child while the input is read.
         app.inference().prepare(&model).await?;
     }

@@ -130,6 +130,29 @@ pub struct ModelInfo {
     /// Present when the model is loaded for vectors or scores.
     #[serde(default)]
     pub encoder: Option<EncoderInfo>,
+    /// What it takes; absent when the engine does not say.
+    #[serde(default)]
+    pub memory: Option<MemoryUse>,
+}
+
+/// What a loaded model takes, in bytes, as llama.cpp counts it: in steps of 0.01 MiB, over all devices.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryUse {
+    /// Tensors of the file, and those of its vision part.
+    pub weights: u64,
+    /// Keys and values of all positions, and the states of recurrent layers.
+    pub cache: u64,
+    /// Scratch space of one step.
+    pub compute: u64,
+    /// Logits and vectors on their way out.
+    pub output: u64,
+}
+
+impl MemoryUse {
+    /// All of it.
+    pub fn total(&self) -> u64 {
+        self.weights + self.cache + self.compute + self.output
+    }
 }
 
 impl ModelInfo {
@@ -144,6 +167,7 @@ impl ModelInfo {
             threads: 1,
             sees_images: false,
             encoder: None,
+            memory: None,
         }
     }
 }

@@ -33,7 +33,7 @@ pub mod worker;
 
 pub use embed::{EmbedRequest, Embeddings, LongText, Pooling, Ranking, RerankRequest};
 pub use error::Error;
-pub use event::{Event, FinishReason, ModelInfo, State, Summary, TokenLogprob};
+pub use event::{Event, FinishReason, MemoryUse, ModelInfo, State, Summary, TokenLogprob};
 pub use load::{KvType, Limits, LoadSpec, Purpose, StateSpec};
 pub use picture::Image;
 pub use quantise::Quantisation;

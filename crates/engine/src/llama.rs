@@ -7,6 +7,7 @@
 pub mod constrain;
 mod embedding;
 mod framing;
+pub(crate) mod memory;
 mod positions;
 pub mod quantise;
 mod rank_head;
@@ -43,12 +44,10 @@ use self::vision::Vision;
 use self::weights::{Offload, Weights, failure};
 use crate::{Error, KvType, LoadSpec, ModelInfo, Request};
 
-/// Tokens per call of `llama_decode` and per compute graph.
-pub const BATCH_TOKENS: u32 = 512;
 /// Part of the name of a saved state: another version may lay it out in another way.
 const LLAMA_VERSION: &str = "0.1.160";
-/// Sequences that are kept for later prompts, beside those that streams use. Names cost next to nothing; KV entries are shared.
-const KEPT_SEQUENCES: u32 = 24;
+/// Tokens per call of `llama_decode` and per compute graph.
+const BATCH_TOKENS: u32 = LoadSpec::BATCH_TOKENS;
 
 /// Loads the model of `spec`, hands it to `serve` and frees everything afterwards.
 ///
@@ -60,6 +59,7 @@ pub fn with_model<R>(
     serve: impl FnOnce(&mut dyn Backend) -> R,
 ) -> Result<R, Error> {
     let failed = |what: &str| failure(&last_log_error, what);
+    memory::begin();
     let mut weights = Weights::load(spec, on_progress, &failed)?;
     let mut adapter = weights.adapter(spec, &failed)?;
     let Weights {
@@ -69,10 +69,10 @@ pub fn with_model<R>(
     } = &weights;
     let threads = spec.threads.unwrap_or_else(default_threads).max(1);
     let vision = match &spec.projector {
-        None => None,
-        Some(path) => {
+        Some(path) if !spec.measure_only => {
             Some(Vision::load(path, model, threads, offload.to_gpu).map_err(|what| failed(&what))?)
         }
+        _ => None,
     };
     let mut context = model
         .new_context(backend, context_params(spec, model, threads))
@@ -87,6 +87,7 @@ pub fn with_model<R>(
         threads,
         sees_images: vision.is_some(),
         encoder: None,
+        memory: memory::reported(model.size()),
     };
     let mut llama = Llama {
         template: template_of(model),
@@ -106,16 +107,6 @@ pub fn with_model<R>(
     Ok(serve(&mut llama))
 }
 
-/// Streams at the same time, one more than asked for, and what is kept. A recurrent model has a whole state for each sequence.
-fn sequences(spec: &LoadSpec, model: &LlamaModel) -> u32 {
-    let streams = spec.slots.clamp(1, LoadSpec::MAX_SLOTS) + 1;
-    if is_recurrent(model) {
-        streams + 1
-    } else {
-        streams + KEPT_SEQUENCES
-    }
-}
-
 fn is_recurrent(model: &LlamaModel) -> bool {
     model.is_recurrent() || model.is_hybrid()
 }
@@ -133,14 +124,11 @@ fn context_params(spec: &LoadSpec, model: &LlamaModel, threads: u32) -> LlamaCon
         0 => LoadSpec::DEFAULT_CONTEXT,
         trained => trained,
     };
-    let context = spec
-        .context_tokens
-        .unwrap_or_else(|| trained.min(LoadSpec::DEFAULT_CONTEXT));
     LlamaContextParams::default()
-        .with_n_ctx(NonZeroU32::new(context))
+        .with_n_ctx(NonZeroU32::new(spec.window(trained)))
         .with_n_batch(BATCH_TOKENS)
         .with_n_ubatch(BATCH_TOKENS)
-        .with_n_seq_max(sequences(spec, model))
+        .with_n_seq_max(spec.sequences(is_recurrent(model)))
         // One pool of positions for all sequences: that is what lets them share a prefix at no cost.
         .with_kv_unified(true)
         .with_type_k(kv_type(spec.kv_type))
@@ -261,7 +249,7 @@ impl Backend for Llama<'_> {
     }
 
     fn sequences(&self) -> u32 {
-        sequences(&self.spec, self.model)
+        self.spec.sequences(is_recurrent(self.model))
     }
 
     fn cells(&self) -> usize {

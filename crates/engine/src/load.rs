@@ -26,6 +26,10 @@ pub struct LoadSpec {
     /// The vision part of the model, a file of its own that the caller has validated; without it the model only reads.
     #[serde(default)]
     pub projector: Option<PathBuf>,
+    /// Only find out what the model would take ([`crate::ModelInfo::memory`]): no weights are read, and the child ends when it has
+    /// said so. The vision part is left out.
+    #[serde(default)]
+    pub measure_only: bool,
 }
 
 impl LoadSpec {
@@ -35,6 +39,18 @@ impl LoadSpec {
     pub const DEFAULT_SLOTS: u32 = 4;
     /// Most requests at the same time.
     pub const MAX_SLOTS: u32 = 16;
+    /// Tokens of one step of a model that answers, and of one compute graph; also of a batch of several texts, see
+    /// [`LoadSpec::batch_tokens`].
+    pub const BATCH_TOKENS: u32 = 512;
+    /// Window of a model for vectors or scores, in tokens, when neither the caller nor the model sets a smaller one. Compute buffers
+    /// grow with its square.
+    pub const ENCODER_WINDOW: u32 = 2048;
+    /// Sequences that are kept for later prompts, beside those that streams use. Names cost next to nothing; KV entries are shared.
+    const KEPT_SEQUENCES: u32 = 24;
+    /// Texts of one batch of an encoder.
+    const ENCODER_SEQUENCES: u32 = 64;
+    /// The same where each text needs a whole state.
+    const ENCODER_STATES: u32 = 8;
 
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
@@ -48,6 +64,38 @@ impl LoadSpec {
             state: None,
             adapters: Vec::new(),
             projector: None,
+            measure_only: false,
+        }
+    }
+
+    /// How many sequences the context is made for: streams at the same time, one more than asked for, and what is kept. A model with
+    /// `whole_states` (a recurrent one) has a whole state for each, so it keeps next to none.
+    pub fn sequences(&self, whole_states: bool) -> u32 {
+        let streams = self.slots.clamp(1, Self::MAX_SLOTS) + 1;
+        match (self.purpose, whole_states) {
+            (Purpose::Generate, false) => streams + Self::KEPT_SEQUENCES,
+            (Purpose::Generate, true) => streams + 1,
+            (_, false) => Self::ENCODER_SEQUENCES,
+            (_, true) => Self::ENCODER_STATES,
+        }
+    }
+
+    /// The context window, in tokens, of a model that was trained for `trained`.
+    pub fn window(&self, trained: u32) -> u32 {
+        match self.purpose {
+            Purpose::Generate => self
+                .context_tokens
+                .unwrap_or_else(|| trained.min(Self::DEFAULT_CONTEXT)),
+            _ => trained.min(self.context_tokens.unwrap_or(Self::ENCODER_WINDOW)),
+        }
+    }
+
+    /// Tokens of one step with such a window. An encoder computes a window whole, or several shorter texts: attention is computed over
+    /// all of them and masked, so its cost grows with the square of this; below it the fixed cost of a call begins to show.
+    pub fn batch_tokens(&self, window: u32) -> u32 {
+        match self.purpose {
+            Purpose::Generate => Self::BATCH_TOKENS,
+            _ => window.max(Self::BATCH_TOKENS),
         }
     }
 }

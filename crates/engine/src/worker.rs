@@ -112,13 +112,13 @@ fn run(fake: bool) -> io::Result<()> {
     });
     let serve = |backend: &mut dyn Backend| {
         let info = backend.info().clone();
-        if output.send(&FromChild::Ready { info }).is_ok() {
+        if output.send(&FromChild::Ready { info }).is_ok() && !spec.measure_only {
             serve(backend, &spec, &mailbox, &progress, started, &output);
         }
     };
     let encode = |encoder: &mut dyn Encoder| {
         let info = encoder.info().clone();
-        if output.send(&FromChild::Ready { info }).is_ok() {
+        if output.send(&FromChild::Ready { info }).is_ok() && !spec.measure_only {
             embed::schedule::run(encoder, &mailbox, &progress, started, &mut emit_to(&output));
         }
     };

@@ -14,6 +14,7 @@ mod metadata;
 mod projector;
 mod reader;
 mod rules;
+mod shape;
 mod tensors;
 mod tokenizer;
 mod types;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use self::hyperparameters::Sizes;
 use self::metadata::Metadata;
 use self::reader::{Cursor, invalid};
+pub use self::shape::{Latent, PerLayer, Shape, State, TensorBytes, Window};
 use self::tensors::{Names, Tensors};
 use crate::error::{Error, Result};
 
@@ -62,7 +64,7 @@ pub enum Purpose {
 }
 
 /// What a sound model file says about itself.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Header {
     /// Version of the format.
     pub version: u32,
@@ -108,6 +110,8 @@ pub struct Header {
     pub parameters: u64,
     /// Files the model consists of.
     pub part_count: u64,
+    /// Further numbers, which decide how much memory it takes.
+    pub shape: Shape,
 }
 
 impl Header {
@@ -170,6 +174,7 @@ fn validate_model(path: &Path, start: Start, mut names: Names) -> Result<Header>
         header.tensor_count += start.tensors.count;
         header.tensor_bytes = header.tensor_bytes.saturating_add(start.tensors.bytes);
         header.parameters = header.parameters.saturating_add(start.tensors.parameters);
+        header.shape.tensors.join(&start.tensors.by_use);
     }
     architectures::check_names(
         &header.architecture,
@@ -325,6 +330,7 @@ fn into_header(start: Start) -> Result<Header> {
         tensor_bytes: tensors.bytes,
         parameters: tensors.parameters,
         part_count: part_numbers(&metadata)?.1,
+        shape: Shape::read(&metadata, &architecture, tensors.by_use),
         architecture,
     })
 }

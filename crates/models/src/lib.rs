@@ -5,6 +5,7 @@
 //!
 //! Only [`hub`] and [`download`] are async; callers on an async runtime wrap every other call in `spawn_blocking`.
 
+pub mod catalog;
 pub mod download;
 pub mod embedder;
 pub mod error;
@@ -17,7 +18,10 @@ pub mod starter;
 
 pub use error::{Error, Result};
 pub use fingerprint::fingerprint;
-pub use gguf::{Header, Pooling, Purpose, validate_file, validate_prefix};
+pub use gguf::{
+    Header, Latent, PerLayer, Pooling, Purpose, Shape, State, TensorBytes, Window, validate_file,
+    validate_prefix,
+};
 pub use library::{Library, ListReport, ModelFile, Projector, Source, Store};
 
 /// Bytes as hexadecimal digits.

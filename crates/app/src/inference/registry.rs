@@ -102,6 +102,8 @@ enum Command {
         pinned: bool,
         reply: oneshot::Sender<Result<()>>,
     },
+    /// What models may take together from then on, in bytes.
+    Budget(Option<u64>),
     /// Holds from then on for every engine, also for those that are started later.
     Restrain(Box<Restraint>),
     /// A generation was let go by whoever asked for it.
@@ -229,6 +231,10 @@ impl Registry {
         })
         .await
         .unwrap_or_else(|| Err(shut_down()))
+    }
+
+    pub(super) fn set_budget(&self, bytes: Option<u64>) {
+        let _ = self.commands.send(Command::Budget(bytes));
     }
 
     pub(super) fn restrain(&self, restraint: Restraint) {

@@ -15,15 +15,12 @@ pub(super) struct Space {
 impl Space {
     /// Models loaded at the same time: SPEC row E14.
     pub(super) const MODELS: usize = 3;
-    /// Part of the main memory that models may take. What is left is for the system, the window and the buffers that
-    /// [`super::footprint`] does not count.
-    const MEMORY_PART: f64 = 0.6;
 
-    /// The space on a machine with this much main memory, in bytes.
-    pub(super) fn of_memory(memory_bytes: Option<u64>) -> Self {
+    /// The space on a machine whose models may take this much together, in bytes.
+    pub(super) fn with_budget(budget_bytes: Option<u64>) -> Self {
         Self {
             models: Self::MODELS,
-            budget_bytes: memory_bytes.map(|bytes| (bytes as f64 * Self::MEMORY_PART) as u64),
+            budget_bytes,
         }
     }
 
@@ -58,7 +55,7 @@ pub(super) struct NoRoom {
 }
 
 /// Names the occupants to unload, least recently used first, so that `need_bytes` more fit. A model that is too large even alone
-/// is let through once nothing else is loaded: the estimate may be wrong, and the loader has the last word.
+/// is let through once nothing else is loaded: somebody wants it anyway, or it would have been refused before.
 pub(super) fn plan(
     need_bytes: u64,
     occupants: &[Occupant],
@@ -149,11 +146,5 @@ mod tests {
             ..SPACE
         };
         assert_eq!(plan(500, &loaded, &unknown), Ok(vec![]));
-    }
-
-    #[test]
-    fn the_budget_is_a_part_of_the_memory() {
-        assert_eq!(Space::of_memory(Some(1000)).budget_bytes, Some(600));
-        assert_eq!(Space::of_memory(None).budget_bytes, None);
     }
 }

@@ -136,28 +136,9 @@ mod tests {
 
     fn header() -> Header {
         Header {
-            version: 3,
-            architecture: "llama".into(),
-            name: None,
-            basename: None,
-            size_label: None,
-            quantisation: None,
-            context_length: 1,
-            block_count: 1,
-            embedding_length: 1,
-            head_count: None,
-            head_count_kv: None,
-            key_length: None,
-            value_length: None,
-            token_count: 1,
-            chat_template: None,
-            causal: true,
-            pooling: None,
-            tensor_count: 1,
             data_offset: 8,
-            tensor_bytes: 1,
-            parameters: 1,
             part_count: 1,
+            ..Header::default()
         }
     }
 

@@ -16,22 +16,16 @@ use llama_cpp_2::token::LlamaToken;
 
 use super::weights::{Offload, Weights, failure};
 use super::word_piece::{Normalizer, tokenizer};
-use super::{default_threads, framing, rank_head};
+use super::{default_threads, framing, memory, rank_head};
 use crate::backend::Token;
 use crate::embed::encoder::{BatchLimits, Encoder, EncoderInfo, Framing, Sequence};
 use crate::embed::{Pooling, pooling};
 use crate::{Error, LoadSpec, ModelInfo, Purpose};
 
-/// Tokens of a batch that holds several texts. Attention is computed over the whole batch and masked, so its cost grows with the
-/// square of this; below it the fixed cost of a call begins to show.
-const PACKED_TOKENS: usize = 512;
-/// Window when neither the caller nor the model sets a smaller one, in tokens. Compute buffers grow with its square.
-const DEFAULT_WINDOW: u32 = 2048;
+/// Tokens of a batch that holds several texts.
+const PACKED_TOKENS: usize = LoadSpec::BATCH_TOKENS as usize;
 /// Smallest window that a text can be cut into, in tokens.
 const MIN_WINDOW: u32 = 16;
-/// Texts of one batch. A KV cache of a recurrent model holds a state for each.
-const ENCODER_SEQUENCES: usize = 64;
-const RECURRENT_SEQUENCES: usize = 8;
 /// Written by `scripts/make-embedder`: the length up to which the model was tuned, where that is less than its positions reach.
 const TUNED_TOKENS_KEY: &str = "hearth.embedding.max_tokens";
 
@@ -45,6 +39,7 @@ pub fn with_encoder<R>(
     serve: impl FnOnce(&mut dyn Encoder) -> R,
 ) -> Result<R, Error> {
     let failed = |what: &str| failure(&last_log_error, what);
+    memory::begin();
     let weights = Weights::load(spec, on_progress, &failed)?;
     let Weights {
         model,
@@ -64,6 +59,7 @@ pub fn with_encoder<R>(
         threads: plan.threads,
         sees_images: false,
         encoder: Some(plan.encoder),
+        memory: memory::reported(model.size()),
     };
     let mut embedder = LlamaEncoder {
         batch: LlamaBatch::new(plan.batch_tokens, 1),
@@ -142,12 +138,8 @@ impl Plan {
             framing,
             normalizer: Normalizer::of(model),
             threads: spec.threads.unwrap_or_else(default_threads).max(1),
-            batch_tokens: PACKED_TOKENS.max(window_tokens as usize),
-            sequences: if stateful {
-                RECURRENT_SEQUENCES
-            } else {
-                ENCODER_SEQUENCES
-            },
+            batch_tokens: spec.batch_tokens(window_tokens) as usize,
+            sequences: spec.sequences(stateful) as usize,
         })
     }
 
@@ -176,10 +168,8 @@ impl Plan {
 fn window(spec: &LoadSpec, model: &LlamaModel) -> u32 {
     let tuned = model.meta_val_str(TUNED_TOKENS_KEY).ok();
     let tuned = tuned.and_then(|value| value.parse().ok());
-    [Some(model.n_ctx_train()).filter(|n| *n > 0), tuned]
-        .into_iter()
-        .flatten()
-        .fold(spec.context_tokens.unwrap_or(DEFAULT_WINDOW), u32::min)
+    let reach = [Some(model.n_ctx_train()).filter(|n| *n > 0), tuned];
+    spec.window(reach.into_iter().flatten().min().unwrap_or(u32::MAX))
 }
 
 struct LlamaEncoder<'m> {

@@ -27,6 +27,7 @@ impl Weights {
         let offload = Offload::choose(spec.offload);
         let params = LlamaModelParams::default()
             .with_n_gpu_layers(if offload.to_gpu { u32::MAX >> 1 } else { 0 })
+            .with_no_alloc(spec.measure_only)
             .with_progress_callback(on_progress);
         let model = LlamaModel::load_from_file(&backend, &spec.path, &params)
             .map_err(|e| failed(&e.to_string()))?;

@@ -61,6 +61,8 @@ const KEPT: &[&str] = &[
     "split.no",
     "split.count",
     "split.tensors.count",
+    // Written by `scripts/make-embedder`: the length up to which an encoder was tuned.
+    super::shape::TUNED_TOKENS,
 ];
 /// Keys kept under any architecture's name.
 const KEPT_BELOW_ARCHITECTURE: &[&str] = &[
@@ -104,6 +106,21 @@ const KEPT_BELOW_ARCHITECTURE: &[&str] = &[
     "ssm.inner_size",
     "ssm.time_step_rank",
     "wkv.head_size",
+    // What decides memory: see `shape`.
+    "attention.sliding_window",
+    "attention.sliding_window_pattern",
+    "attention.key_length_swa",
+    "attention.value_length_swa",
+    "attention.q_lora_rank",
+    "attention.shared_kv_layers",
+    "attention.recurrent_layers",
+    "expert_shared_feed_forward_length",
+    "expert_shared_count",
+    "ssm.conv_kernel",
+    "ssm.state_size",
+    "token_shift_count",
+    "shortconv.l_cache",
+    "kda.head_dim",
 ];
 
 fn is_kept(key: &str) -> bool {

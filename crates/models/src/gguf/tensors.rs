@@ -9,6 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{Read, Seek};
 
 use super::reader::{Cursor, invalid};
+use super::shape::TensorBytes;
 use super::types::{
     MAX_DIMENSIONS, MAX_NAME_BYTES, MAX_TENSORS, TensorType, TypeRole, tensor_type,
 };
@@ -24,6 +25,8 @@ pub(super) struct Tensors {
     pub bytes: u64,
     /// Elements of all tensors.
     pub parameters: u64,
+    /// The same bytes by what they are for.
+    pub by_use: TensorBytes,
 }
 
 /// Names seen so far, as hashes: over all parts of a split model.
@@ -65,7 +68,12 @@ pub(super) fn read<R: Read + Seek>(
     let mut next = 0_u64;
     let mut last_end = 0_u64;
     for index in 0..count {
-        let (field, size_bytes, elements) = read_entry(cursor, index, names)?;
+        let Entry {
+            name,
+            field,
+            size_bytes,
+            elements,
+        } = read_entry(cursor, index, names)?;
         let at = cursor.position();
         let field = format_args!("{field} offset");
         let offset = cursor.u64(&field)?;
@@ -84,6 +92,7 @@ pub(super) fn read<R: Read + Seek>(
             .ok_or_else(overflow)?;
         sums.bytes = sums.bytes.checked_add(size_bytes).ok_or_else(overflow)?;
         sums.parameters = sums.parameters.checked_add(elements).ok_or_else(overflow)?;
+        sums.by_use.add(&name, size_bytes);
     }
     sums.data_offset = cursor.position().next_multiple_of(alignment);
     let needed_bytes = sums.data_offset.saturating_add(last_end);
@@ -97,12 +106,21 @@ pub(super) fn read<R: Read + Seek>(
     Ok(sums)
 }
 
-/// Reads one entry up to its offset. Returns what to call it, its size in bytes and its elements.
+/// One tensor of the table.
+struct Entry {
+    name: String,
+    /// What errors call it.
+    field: String,
+    size_bytes: u64,
+    elements: u64,
+}
+
+/// Reads one entry up to its offset.
 fn read_entry<R: Read + Seek>(
     cursor: &mut Cursor<R>,
     index: u64,
     names: &mut Names,
-) -> Result<(String, u64, u64)> {
+) -> Result<Entry> {
     let at = cursor.position();
     let name = cursor.string(&format_args!("tensor {index} name"), MAX_NAME_BYTES - 1)?;
     let field = format!("tensor {index} `{name}`");
@@ -134,7 +152,12 @@ fn read_entry<R: Read + Seek>(
     let size_bytes = (shape.elements / found.block)
         .checked_mul(found.bytes)
         .ok_or_else(|| invalid(&type_field, at, "the size in bytes cannot be counted"))?;
-    Ok((field, size_bytes, shape.elements))
+    Ok(Entry {
+        name,
+        field,
+        size_bytes,
+        elements: shape.elements,
+    })
 }
 
 struct Shape {

@@ -45,7 +45,9 @@ pub(crate) async fn show(
     let name = wanted(&asked)?;
     let model = state.app.models().details(name).await?;
     let context_tokens = context_tokens(&state, &model);
+    let fit = state.app.inference().fit(&model.name, None).await?;
     Ok(Json(Shown {
+        fit: json!(fit),
         modelfile: format!("# Shown by Hearth\nFROM {}\n", names::tagged(&model.name)),
         parameters: format!("num_ctx                        {context_tokens}"),
         template: model.header.chat_template.clone().unwrap_or_default(),

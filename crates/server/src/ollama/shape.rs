@@ -179,6 +179,9 @@ pub(crate) struct Shown {
     pub(super) capabilities: Vec<&'static str>,
     /// RFC 3339.
     pub(super) modified_at: String,
+    /// Our own: whether it fits into this machine, and what it takes by part, in bytes.
+    #[schema(value_type = Object)]
+    pub(super) fit: Value,
 }
 
 /// Of what kind a model is.

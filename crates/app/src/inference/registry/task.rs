@@ -148,6 +148,7 @@ impl Task {
                 let done = answer(reply, self.pin(&name, pinned));
                 self.answers.push(done);
             }
+            Command::Budget(bytes) => self.space.budget_bytes = bytes,
             Command::Restrain(restraint) => self.restrain(*restraint),
             Command::Ended { entry } => {
                 if let Some(entry) = self.entries.iter_mut().find(|e| e.id == entry) {

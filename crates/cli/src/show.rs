@@ -1,42 +1,70 @@
-//! `hearth show` and `hearth rm`: one model.
+//! `hearth show`: what a model is, what it takes, and whether it fits.
 
 use std::process::ExitCode;
 
+use hearth_app::fit::Fit;
 use hearth_app::models::{ModelDetails, ModelPurpose};
 use hearth_app::{App, Result};
 use serde_json::{Value, json};
 
-use crate::client::{Client, error_of, read};
 use crate::list::size;
 
-/// Prints what a model says about itself.
-pub(crate) async fn show(app: &App, name: &str, json: bool) -> Result<ExitCode> {
-    let details = app.models().details(name).await?;
-    let facts = facts(&details);
+pub(crate) async fn run(
+    app: &App,
+    model: &str,
+    context: Option<u32>,
+    json: bool,
+) -> Result<ExitCode> {
+    let details = app.models().details(model).await?;
+    let fit = app.inference().fit(&details.name, context).await?;
+    let facts = facts(&details, &fit);
     if json {
         println!("{facts}");
         return Ok(ExitCode::SUCCESS);
     }
     println!("{}", details.title);
-    for (label, value) in [
+    for (what, value) in [
         ("name", details.name.clone()),
-        ("size", size(details.size_bytes)),
+        ("file", size(details.size_bytes)),
         ("architecture", details.header.architecture.clone()),
         ("quantisation", text(&facts["quantisation"])),
-        ("parameters", details.header.parameters.to_string()),
-        ("context", text(&facts["contextTokens"])),
+        ("parameters", parameters(details.header.parameters)),
         ("trained context", text(&facts["trainedContextTokens"])),
         ("use", text(&facts["purpose"])),
         ("can", abilities(&details).join(", ")),
         ("source", text(&facts["source"])),
         ("digest", details.digest.clone()),
     ] {
-        println!("  {label:16} {value}");
+        if !value.is_empty() {
+            println!("  {what:<16} {value}");
+        }
+    }
+    println!("Memory with a context of {} tokens", fit.context_tokens);
+    for (what, bytes) in parts(&fit) {
+        println!("  {what:<16} {bytes:>15} bytes  {:>8}", size(bytes));
+    }
+    println!("{}", fit.sentence);
+    if let Some(speed) = fit.tokens_per_second {
+        println!("About {speed:.0} tokens a second with a short context.");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn facts(details: &ModelDetails) -> Value {
+fn parts(fit: &Fit) -> Vec<(&'static str, u64)> {
+    let sum = &fit.sum;
+    let parts = [
+        ("weights", sum.weights),
+        ("vision part", sum.projector),
+        ("context", sum.cache),
+        ("copies of it", sum.copies),
+        ("scratch space", sum.compute),
+        ("output", sum.output),
+        ("together", fit.total_bytes),
+    ];
+    parts.into_iter().filter(|(_, bytes)| *bytes > 0).collect()
+}
+
+fn facts(details: &ModelDetails, fit: &Fit) -> Value {
     let header = &details.header;
     json!({
         "name": details.name,
@@ -55,6 +83,7 @@ fn facts(details: &ModelDetails) -> Value {
         "parts": header.part_count.max(1),
         "abilities": abilities(details),
         "template": header.chat_template,
+        "fit": fit,
     })
 }
 
@@ -70,6 +99,15 @@ fn abilities(details: &ModelDetails) -> Vec<&'static str> {
     .collect()
 }
 
+/// As model makers write it.
+fn parameters(count: u64) -> String {
+    if count >= 1_000_000_000 {
+        format!("{:.1} B", count as f64 / 1e9)
+    } else {
+        format!("{:.0} M", count as f64 / 1e6)
+    }
+}
+
 /// What is not known is shown as people write it.
 fn text(value: &Value) -> String {
     match value {
@@ -77,28 +115,4 @@ fn text(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
-}
-
-/// Removes a model of the user, unloading it first.
-pub(crate) async fn remove(app: &App, name: &str, json: bool) -> Result<ExitCode> {
-    let (name, freed_bytes) = match Client::find(app.paths()).await {
-        Some(server) => {
-            // It is unloaded by whoever has it loaded.
-            let details = app.models().details(name).await;
-            let asked = json!({ "model": name });
-            let answer = server.send("DELETE", "/api/delete", Some(&asked)).await?;
-            let status = answer.status();
-            if !status.is_success() {
-                return Err(error_of(status, &read(answer).await.unwrap_or_default()));
-            }
-            details.map(|details| (details.name, details.size_bytes))?
-        }
-        None => app.models().remove(name).await?,
-    };
-    if json {
-        println!("{}", json!({ "name": name, "freedBytes": freed_bytes }));
-    } else {
-        eprintln!("{name} is removed; {} are free again.", size(freed_bytes));
-    }
-    Ok(ExitCode::SUCCESS)
 }
