@@ -39,6 +39,7 @@ pub fn commands() -> Builder<Wry> {
             program::engine_state,
             models::list_models,
             models::model_page,
+            models::discover_models,
             models::change_models,
             models::model_work,
             settings::get_settings,

@@ -26,20 +26,26 @@ afterAll(async () => {
 const card = (name: string) => hearth.browser.$(`[data-testid="model"][data-model="${name}"]`)
 const names = async () => hearth.browser.execute(() => [...document.querySelectorAll<HTMLElement>('[data-testid="model"]')].map((row) => row.dataset["model"]))
 const inCard = async (name: string, testid: string) => card(name).$(`[data-testid="${testid}"]`)
+/** Clicks what may only just have appeared. */
+async function press(name: string, testid: string): Promise<void> {
+  const button = await inCard(name, testid)
+  await button.waitForClickable()
+  await button.click()
+}
 const long = LONG_NAME.toLowerCase()
 
 test("every model is there, and a damaged one says what is wrong", async () => {
   await hearth.until("all models", async () => (await names()).length === 4)
   expect(await names()).toEqual(expect.arrayContaining(["starter", "letter", long]))
-  await (await inCard("letter", "model-toggle")).click()
+  await press("letter", "model-toggle")
   const problem = await inCard("letter", "model-problem")
   await problem.waitForExist()
   expect(await problem.getText()).toContain("GGUF")
   expect(await (await inCard("letter", "model-use")).isExisting()).toBe(false)
-  await (await inCard("starter", "model-toggle")).click()
+  await press("starter", "model-toggle")
   const facts = await inCard("starter", "model-facts")
   await facts.waitForExist()
-  expect(await facts.getText()).toMatch(/llama[\s\S]*134\.5 M[\s\S]*8,192 tokens/)
+  expect(await facts.getText()).toMatch(/llama[\s\S]*135 M[\s\S]*8,192 tokens/)
   expect(await (await inCard("starter", "model-remove")).isExisting()).toBe(false)
 })
 
@@ -53,17 +59,17 @@ test("a search leaves what is called so", async () => {
 })
 
 test("another model answers the chats from the click on", async () => {
-  await (await inCard(long, "model-use")).click()
+  await press(long, "model-use")
   await (await inCard(long, "model-in-use")).waitForExist()
   const view = (await hearth.invoke("get_settings")).ok as { settings: { model: string } }
   expect(view.settings.model).toBe(long)
-  await (await inCard("starter", "model-use")).click()
+  await press("starter", "model-use")
   await (await inCard("starter", "model-in-use")).waitForExist()
 })
 
 test("a model is deleted after a question, and nothing else is", async () => {
-  await (await inCard("letter", "model-toggle")).click()
-  await (await inCard("letter", "model-remove")).click()
+  await press("letter", "model-toggle")
+  await press("letter", "model-remove")
   await hearth.at("remove-dialog").waitForExist()
   expect(existsSync(join(models, "letter.gguf"))).toBe(true)
   await hearth.click("remove-confirm")
@@ -72,8 +78,8 @@ test("a model is deleted after a question, and nothing else is", async () => {
 })
 
 test("a smaller copy says its size first, is made in the background, and is a model then", async () => {
-  if (!(await (await inCard("starter", "model-copy")).isExisting())) await (await inCard("starter", "model-toggle")).click()
-  await (await inCard("starter", "model-copy")).click()
+  if (!(await (await inCard("starter", "model-copy")).isExisting())) await press("starter", "model-toggle")
+  await press("starter", "model-copy")
   await hearth.at("copy-dialog").waitForExist()
   await hearth.at("copy-Q8_0").click()
   await hearth.at("copy-error").waitForExist({ timeout: 60_000 })
@@ -96,8 +102,8 @@ test("a smaller copy says its size first, is made in the background, and is a mo
 }, 400_000)
 
 test("a copy that is cancelled leaves nothing behind", async () => {
-  await (await inCard("starter-q2_k", "model-toggle")).click()
-  await (await inCard("starter-q2_k", "model-remove")).click()
+  await press("starter-q2_k", "model-toggle")
+  await press("starter-q2_k", "model-remove")
   await hearth.click("remove-confirm")
   await hearth.until("gone", async () => !(await names()).includes("starter-q2_k"))
   const started = await hearth.invoke("change_models", { change: { type: "copy", name: "starter", quantisation: "Q2_K", measure: false } })

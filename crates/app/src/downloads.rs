@@ -33,6 +33,7 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
 /// What a download does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(
     tag = "type",
     rename_all = "snake_case",
@@ -47,6 +48,7 @@ pub enum DownloadState {
     /// Trying again after a while, and why.
     Retrying {
         reason: Error,
+        #[cfg_attr(feature = "specta", specta(type = u32))]
         wait_s: u64,
     },
     /// Everything is here; the last checks.
@@ -78,6 +80,7 @@ impl DownloadState {
 
 /// A download as views show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase")]
 pub struct Download {
     pub id: String,
@@ -87,9 +90,12 @@ pub struct Download {
     pub title: String,
     /// Hexadecimal sha256 of the first file; absent when it is not known yet.
     pub digest: Option<String>,
+    #[cfg_attr(feature = "specta", specta(type = u32))]
     pub done_bytes: u64,
+    #[cfg_attr(feature = "specta", specta(type = u32))]
     pub total_bytes: u64,
     /// Over the last seconds, while it runs.
+    #[cfg_attr(feature = "specta", specta(type = Option<u32>))]
     pub bytes_per_second: Option<u64>,
     pub state: DownloadState,
 }

@@ -19,15 +19,19 @@ pub use self::verdict::{Loaded, Room, Verdict};
 
 /// Whether a model fits, with the figures behind it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase")]
 pub struct Fit {
     /// Absent when it is not known how much models may take.
     pub verdict: Option<Verdict>,
     pub sum: Sum,
+    #[cfg_attr(feature = "specta", specta(type = u32))]
     pub total_bytes: u64,
     /// What all models together may take.
+    #[cfg_attr(feature = "specta", specta(type = Option<u32>))]
     pub budget_bytes: Option<u64>,
     /// What the other loaded models take.
+    #[cfg_attr(feature = "specta", specta(type = u32))]
     pub loaded_bytes: u64,
     /// The context window that was counted with.
     pub context_tokens: u32,
@@ -75,19 +79,26 @@ fn trained(header: &Header) -> u32 {
 
 /// What a loaded model takes, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "camelCase")]
 pub struct Sum {
     /// The model's own numbers.
+    #[cfg_attr(feature = "specta", specta(type = u32))]
     pub weights: u64,
     /// What sees pictures.
+    #[cfg_attr(feature = "specta", specta(type = u32))]
     pub projector: u64,
     /// Keys and values of the context window, and the states of recurrent layers.
+    #[cfg_attr(feature = "specta", specta(type = u32))]
     pub cache: u64,
     /// Copies of parts of the cache that nobody uses at the moment.
+    #[cfg_attr(feature = "specta", specta(type = u32))]
     pub copies: u64,
     /// Scratch space of one step.
+    #[cfg_attr(feature = "specta", specta(type = u32))]
     pub compute: u64,
     /// Logits on their way out.
+    #[cfg_attr(feature = "specta", specta(type = u32))]
     pub output: u64,
 }
 

@@ -230,6 +230,11 @@ impl App {
         &self.models
     }
 
+    /// Well-known models that could be fetched, the best for this machine first.
+    pub async fn suggested_models(&self) -> Result<Vec<models::Suggested>> {
+        models::suggested(&self.paths, self.inference.place().await).await
+    }
+
     /// Removes a model of the user, unloading it first, and returns how many bytes that frees.
     pub async fn remove_model(&self, name: &str) -> Result<u64> {
         match self.inference.unload(name).await {

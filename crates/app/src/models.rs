@@ -3,6 +3,7 @@
 mod copying;
 mod details;
 mod smaller;
+mod suggested;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ pub use self::copying::{CopyStage, Copying};
 use self::details::Digests;
 pub use self::details::ModelDetails;
 pub use self::smaller::{CopyMade, CopyPreview, CopyWish, Quantisation, Stage};
+pub use self::suggested::Suggested;
+pub(crate) use self::suggested::suggested;
 use crate::error::{Code, Error, Result, sentence};
 use crate::paths::Paths;
 

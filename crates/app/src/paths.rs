@@ -138,6 +138,11 @@ impl Paths {
         self.models.join(".downloads")
     }
 
+    /// A list of models worth having that is newer than the one inside the program.
+    pub(crate) fn catalog(&self) -> PathBuf {
+        self.data.join("catalog.json")
+    }
+
     pub(crate) fn lock(&self) -> PathBuf {
         self.data.join("hearth.lock")
     }

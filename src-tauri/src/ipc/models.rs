@@ -1,7 +1,9 @@
 //! Commands on the models on this machine: which there are, what each takes, and what is done with them.
 
+use hearth_app::downloads::{Download, Pull};
+use hearth_app::fit::Fit;
 use hearth_app::models::{
-    CopyPreview, CopyWish, Copying, ModelDetails, ModelSummary, Quantisation,
+    CopyPreview, CopyWish, Copying, ModelDetails, ModelSummary, Quantisation, Suggested,
 };
 use hearth_app::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
@@ -34,16 +36,19 @@ pub struct ModelPage {
     /// It brings its own chat template.
     has_template: bool,
     files: u32,
+    fit: Fit,
 }
 
 /// What can be known of a model that can be used.
 #[tauri::command]
 #[specta::specta]
 pub async fn model_page(shell: State<'_, Shell>, name: String) -> Result<ModelPage> {
-    Ok(page(shell.app.models().details(&name).await?))
+    let details = shell.app.models().details(&name).await?;
+    let fit = shell.app.inference().fit(&details.name, None).await?;
+    Ok(page(details, fit))
 }
 
-fn page(details: ModelDetails) -> ModelPage {
+fn page(details: ModelDetails, fit: Fit) -> ModelPage {
     let header = &details.header;
     ModelPage {
         architecture: header.architecture.clone(),
@@ -57,7 +62,15 @@ fn page(details: ModelDetails) -> ModelPage {
         has_template: header.chat_template.is_some(),
         files: u32::try_from(header.part_count).unwrap_or(u32::MAX),
         name: details.name,
+        fit,
     }
+}
+
+/// Well-known models that could be fetched, the best for this machine first.
+#[tauri::command]
+#[specta::specta]
+pub async fn discover_models(shell: State<'_, Shell>) -> Result<Vec<Suggested>> {
+    shell.app.suggested_models().await
 }
 
 /// What is done with a model.
@@ -69,9 +82,14 @@ fn page(details: ModelDetails) -> ModelPage {
 )]
 pub enum ModelsChange {
     /// Removes the files of a model of the user.
-    Remove { name: String },
+    Remove {
+        name: String,
+    },
     /// Says what a smaller copy would be like; nothing is made.
-    PreviewCopy { name: String, quantisation: String },
+    PreviewCopy {
+        name: String,
+        quantisation: String,
+    },
     /// Begins a smaller copy.
     Copy {
         name: String,
@@ -80,6 +98,20 @@ pub enum ModelsChange {
     },
     /// Gives up the copy that is being made, or forgets the one that is over.
     EndCopy,
+    /// Fetches a model by its name at the hub.
+    Fetch {
+        wanted: String,
+    },
+    PauseDownload {
+        id: String,
+    },
+    ResumeDownload {
+        id: String,
+    },
+    /// Also removes what is here of it.
+    CancelDownload {
+        id: String,
+    },
 }
 
 /// What came of it.
@@ -89,6 +121,8 @@ pub struct ModelsChanged {
     #[specta(type = Option<u32>)]
     freed_bytes: Option<u64>,
     preview: Option<CopyPreview>,
+    /// The model that was to be fetched is here, under this name.
+    here: Option<String>,
 }
 
 #[tauri::command]
@@ -111,6 +145,14 @@ pub async fn change_models(shell: State<'_, Shell>, change: ModelsChange) -> Res
             app.models().start_copy(wish, app.events()).await?;
         }
         ModelsChange::EndCopy => app.models().end_copy(),
+        ModelsChange::Fetch { wanted } => {
+            if let Pull::Here(name) = app.downloads()?.pull(&wanted).await? {
+                changed.here = Some(name);
+            }
+        }
+        ModelsChange::PauseDownload { id } => app.downloads()?.pause(&id)?,
+        ModelsChange::ResumeDownload { id } => app.downloads()?.resume(&id).await?,
+        ModelsChange::CancelDownload { id } => app.downloads()?.cancel(&id).await?,
     }
     Ok(changed)
 }
@@ -132,6 +174,7 @@ fn wish(model: String, quantisation: &str, measure: bool) -> Result<CopyWish> {
 #[derive(Debug, Clone, Serialize, specta::Type)]
 pub struct ModelWork {
     copying: Option<Copying>,
+    downloads: Vec<Download>,
 }
 
 /// Asked for once a second while something shows it.
@@ -140,5 +183,6 @@ pub struct ModelWork {
 pub async fn model_work(shell: State<'_, Shell>) -> Result<ModelWork> {
     Ok(ModelWork {
         copying: shell.app.models().copying(),
+        downloads: shell.app.downloads()?.list().await,
     })
 }

@@ -17,6 +17,7 @@ pub const COMMANDS: &[&str] = &[
     "engine_state",
     "list_models",
     "model_page",
+    "discover_models",
     "change_models",
     "model_work",
     "get_settings",

@@ -29,6 +29,8 @@ export const commands = {
 	listModels: () => __TAURI_INVOKE<ModelSummary[]>("list_models"),
 	/**  What can be known of a model that can be used. */
 	modelPage: (name: string) => __TAURI_INVOKE<ModelPage>("model_page", { name }),
+	/**  Well-known models that could be fetched, the best for this machine first. */
+	discoverModels: () => __TAURI_INVOKE<Suggested[]>("discover_models"),
 	changeModels: (change: ModelsChange) => __TAURI_INVOKE<ModelsChanged>("change_models", { change }),
 	/**  Asked for once a second while something shows it. */
 	modelWork: () => __TAURI_INVOKE<ModelWork>("model_work"),
@@ -112,6 +114,8 @@ export type AppEvent = { type: "chats_changed" } | { type: "settings_changed" } 
 { type: "loaded_models_changed" } | 
 /**  A model came or went, on the disk. */
 { type: "models_changed" } | 
+/**  A download began, ended or does something else. How far it is does not come this way. */
+{ type: "downloads_changed" } | 
 /**  The server listens, or does not any more, or elsewhere. */
 { type: "server_changed" } | 
 /**  The engines are held back in another way, or for another reason. */
@@ -188,7 +192,9 @@ export type Cleared =
 "kept";
 
 /**  What kind of thing went wrong. The doors choose a status, a button or an exit code by it, never by the text. */
-export type Code = "invalid_input" | "not_found" | "model_missing" | "model_invalid" | "model_unsupported" | "model_unreadable" | "insufficient_memory" | "context_overflow" | "engine_crashed" | "engine_unresponsive" | "engine_unavailable" | "busy" | "disk_full" | "storage" | "storage_read_only" | "storage_newer" | "settings" | "unsupported" | "network" | "internal";
+export type Code = "invalid_input" | "not_found" | "model_missing" | "model_invalid" | "model_unsupported" | "model_unreadable" | "insufficient_memory" | "context_overflow" | "engine_crashed" | "engine_unresponsive" | "engine_unavailable" | "busy" | "disk_full" | "storage" | "storage_read_only" | "storage_newer" | "settings" | "unsupported" | "network" | 
+/**  Somebody else's rules: a token or accepted terms are needed. */
+"refused" | "internal";
 
 /**  A copy that was made. */
 export type CopyMade = {
@@ -251,6 +257,39 @@ export type Disk = {
 	freeBytes: number,
 };
 
+/**  A download as views show it. */
+export type Download = {
+	id: string,
+	/**  As it was asked for, such as `owner/name:Q4_K_M`. */
+	wanted: string,
+	/**  Name of the model's files. */
+	title: string,
+	/**  Hexadecimal sha256 of the first file; absent when it is not known yet. */
+	digest: string | null,
+	doneBytes: number,
+	totalBytes: number,
+	/**  Over the last seconds, while it runs. */
+	bytesPerSecond: number | null,
+	state: DownloadState,
+};
+
+/**  What a download does. */
+export type DownloadState = 
+/**  It waits for its turn. */
+{ type: "queued" } | 
+/**  Reading what an earlier run left. */
+{ type: "checking" } | { type: "fetching" } | 
+/**  Trying again after a while, and why. */
+{ type: "retrying"; reason: IpcError; waitS: number } | 
+/**  Everything is here; the last checks. */
+{ type: "verifying" } | 
+/**  By order, or because of something that passes. What is here stays. */
+{ type: "paused"; reason: IpcError | null } | 
+/**  It cannot go on by itself. What is here stays. */
+{ type: "failed"; error: IpcError } | { type: "cancelled" } | 
+/**  The model is among the others. */
+{ type: "done"; model: string };
+
 /**  What the engine does, for the window's status line. */
 export type EngineState = { type: "unloaded" } | 
 /**  `progress` is 0 to 1 when known. */
@@ -290,6 +329,24 @@ export type Fan = {
 
 /**  Why an answer ended. */
 export type FinishReason = "stop" | "length" | "cancelled";
+
+/**  Whether a model fits, with the figures behind it. */
+export type Fit = {
+	/**  Absent when it is not known how much models may take. */
+	verdict: Verdict | null,
+	sum: Sum,
+	totalBytes: number,
+	/**  What all models together may take. */
+	budgetBytes: number | null,
+	/**  What the other loaded models take. */
+	loadedBytes: number,
+	/**  The context window that was counted with. */
+	contextTokens: number,
+	/**  A guess for a short context; absent where the bandwidth of the memory is not known. */
+	tokensPerSecond: number | null,
+	/**  The verdict for people. */
+	sentence: string,
+};
 
 /**  A folder that can be shown in the file manager. */
 export type FolderKind = "settings" | "data" | "models" | "logs";
@@ -425,6 +482,7 @@ export type ModelPage = {
 	/**  It brings its own chat template. */
 	hasTemplate: boolean,
 	files: number,
+	fit: Fit,
 };
 
 /**  What a model can be used for. */
@@ -471,6 +529,7 @@ export type ModelSummary = {
 /**  What is going on with models. */
 export type ModelWork = {
 	copying: Copying | null,
+	downloads: Download[],
 };
 
 /**  What is done with a model. */
@@ -482,12 +541,18 @@ export type ModelsChange =
 /**  Begins a smaller copy. */
 { type: "copy"; name: string; quantisation: string; measure: boolean } | 
 /**  Gives up the copy that is being made, or forgets the one that is over. */
-{ type: "end_copy" };
+{ type: "end_copy" } | 
+/**  Fetches a model by its name at the hub. */
+{ type: "fetch"; wanted: string } | { type: "pause_download"; id: string } | { type: "resume_download"; id: string } | 
+/**  Also removes what is here of it. */
+{ type: "cancel_download"; id: string };
 
 /**  What came of it. */
 export type ModelsChanged = {
 	freedBytes: number | null,
 	preview: CopyPreview | null,
+	/**  The model that was to be fetched is here, under this name. */
+	here: string | null,
 };
 
 /**  One moment: what the machine said, what the engines did, what was decided. */
@@ -859,6 +924,44 @@ export type Span = {
 	points: number,
 };
 
+/**  A model that could be fetched. */
+export type Suggested = {
+	title: string,
+	/**  What it is fetched by. */
+	wanted: string,
+	licence: string,
+	quantisation: string,
+	contextTokens: number,
+	/**  Of the file, about. */
+	bytes: number,
+	callsTools: boolean,
+	sees: boolean,
+	thinks: boolean,
+	/**  It answers; else it makes vectors or scores. */
+	chats: boolean,
+	/**  `None` when it is not known what models may take. */
+	fits: boolean | null,
+	tokensPerSecond: number | null,
+	/**  Why it stands where it does. */
+	reason: string,
+};
+
+/**  What a loaded model takes, in bytes. */
+export type Sum = {
+	/**  The model's own numbers. */
+	weights: number,
+	/**  What sees pictures. */
+	projector: number,
+	/**  Keys and values of the context window, and the states of recurrent layers. */
+	cache: number,
+	/**  Copies of parts of the cache that nobody uses at the moment. */
+	copies: number,
+	/**  Scratch space of one step. */
+	compute: number,
+	/**  Logits on their way out. */
+	output: number,
+};
+
 /**  Size of the transcript. */
 export type TextSize = "small" | "normal" | "large";
 
@@ -870,6 +973,15 @@ export type ThermalState = "nominal" | "fair" | "serious" | "critical";
 
 /**  What stands beside the tray icon. */
 export type TrayText = "none" | "speed" | "temperature" | "power" | "memory";
+
+/**  Whether a model fits. */
+export type Verdict = { kind: "fits" } | 
+/**  It does, but what is kept for peaks is used. */
+{ kind: "tight" } | 
+/**  Once these are unloaded. */
+{ kind: "fits_if_unloaded"; models: string[] } | 
+/**  With a context window of at most so many tokens. */
+{ kind: "fits_at_context"; tokens: number } | { kind: "too_big" };
 
 /**  What is done with windows. */
 export type WindowAction = 

@@ -3,7 +3,7 @@
 
 import type {
   ApiKey, AppEvent, AppInfo, At, ChatEvent, ChatSummary, ChatView, Code, Decision, EngineState, Explanation, ExportAs, ExportFormat, FolderKind,
-  Freed, History, IpcError, ModelPage, ModelsChange, ModelsChanged, ModelSummary, ModelWork, Moment, NewApiKey, Provider, Requests, Scope, Section, SendReceipt, ServerStatus, SettingChange, SettingKey, SettingsView, Span,
+  Freed, History, IpcError, ModelPage, ModelsChange, ModelsChanged, ModelSummary, ModelWork, Moment, NewApiKey, Provider, Requests, Scope, Section, SendReceipt, ServerStatus, SettingChange, SettingKey, SettingsView, Span, Suggested,
 } from "./bindings"
 
 export type * from "./bindings"
@@ -33,6 +33,8 @@ export interface Client {
   selectBranch(chatId: string, messageId: string): Promise<ChatView>
   engineState(): Promise<EngineState>
   listModels(): Promise<ModelSummary[]>
+  /** Well-known models that could be fetched, the best for this machine first. */
+  discoverModels(): Promise<Suggested[]>
   modelPage(name: string): Promise<ModelPage>
   changeModels(change: ModelsChange): Promise<ModelsChanged>
   /** The copy that is being made: asked for while something shows it. */

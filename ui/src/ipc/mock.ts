@@ -5,7 +5,7 @@
 import type { ChatSummary, Copying, EngineState, IpcError, Message, Settings, SettingChange, SettingKey } from "./bindings"
 import type { ApiKey, Client, Following, OnChatEvent } from "./client"
 import { fieldOf } from "./fields"
-import { ANSWER, chatsFor, CRASHED, DEFAULTS, INFO, longAnswer, message, MODELS, NO_MEMORY, providers, requests, STATS } from "./mock_data"
+import { ANSWER, chatsFor, CRASHED, DEFAULTS, DOWNLOADS, FIT, INFO, longAnswer, message, MODELS, NO_MEMORY, providers, requests, STATS, SUGGESTED } from "./mock_data"
 import { explainedAt, historyOf, momentAt, preview } from "./mock_monitor"
 
 export type MockKind = "normal" | "empty" | "long" | "error" | "loading" | "prefill" | "stream" | "repaired" | "hot"
@@ -166,16 +166,17 @@ export function createMock(options: MockOptions): Client {
     engineState: async () => engine,
     listModels: async () => MODELS,
     modelPage: async (name) => ({
-      name, architecture: "llama", parameters: 134_515_008, layers: 30, trainedTokens: 8192, contextTokens: 8192, callsTools: true, sees: false, thinks: false, hasTemplate: true, files: 1,
+      name, architecture: "llama", parameters: 134_515_008, layers: 30, trainedTokens: 8192, contextTokens: 8192, callsTools: true, sees: false, thinks: false, hasTemplate: true, files: 1, fit: FIT,
     }),
     changeModels: async (change) => {
-      const size = MODELS.find((model) => change.type !== "end_copy" && model.name === change.name)?.sizeBytes ?? 0
+      const size = MODELS.find((model) => "name" in change && model.name === change.name)?.sizeBytes ?? 0
       const preview = change.type === "preview_copy" || change.type === "copy" ? { name: `${change.name}-${change.quantisation.toLowerCase()}`, sourceBytes: size, bytes: Math.round(size * 0.7), roundedTwice: true } : null
       if (change.type === "copy" && preview) copying = { model: change.name, preview, stage: "convert", done: 129, total: 272, made: null, error: null }
       if (change.type === "end_copy") copying = null
-      return { freedBytes: change.type === "remove" ? size : null, preview }
+      return { freedBytes: change.type === "remove" ? size : null, preview, here: null }
     },
-    modelWork: async () => ({ copying }),
+    discoverModels: async () => SUGGESTED,
+    modelWork: async () => ({ copying, downloads: options.kind === "empty" ? [] : DOWNLOADS }),
     getSettings: async () => ({ settings, defaults: DEFAULTS, repaired }),
     setSetting: async (change) => apply(change),
     resetSetting: async (key: SettingKey) => apply({ key, value: DEFAULTS[fieldOf(key)] } as SettingChange),

@@ -2,7 +2,7 @@
 // Here so that mock.ts is behaviour only. Development and tests only. Must not know views.
 
 import type { MockKind } from "./mock"
-import type { AnswerStats, AppInfo, ChatSummary, IpcError, Message, ModelSummary, Provider, RequestEntry, Settings } from "./bindings"
+import type { AnswerStats, AppInfo, ChatSummary, Download, Fit, IpcError, Message, ModelSummary, Provider, RequestEntry, Settings, Suggested } from "./bindings"
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
@@ -139,3 +139,19 @@ export function providers(kind: MockKind, settings: Settings): Provider[] {
   })
   return kind === "empty" ? hosts : [ollama, ...hosts]
 }
+
+export const FIT: Fit = {
+  verdict: { kind: "fits" }, sum: { weights: 2_497_280_000, projector: 0, cache: 1_207_959_552, copies: 268_435_456, compute: 318_767_104, output: 19_447_808 }, totalBytes: 4_311_889_920, budgetBytes: 11_453_246_122, loadedBytes: 0,
+  contextTokens: 8192, tokensPerSecond: 38, sentence: "It fits: 4.3 of 11.5 GB.",
+}
+
+export const SUGGESTED: Suggested[] = [
+  { title: "Qwen3 8B", wanted: "Qwen/Qwen3-8B-GGUF:Q4_K_M", licence: "Apache-2.0", quantisation: "Q4_K_M", contextTokens: 40_960, bytes: 4_960_000_000, callsTools: true, sees: false, thinks: true, chats: true, fits: true, tokensPerSecond: 19, reason: "The largest that fits and answers faster than you read." },
+  { title: "Gemma 3 4B", wanted: "ggml-org/gemma-3-4b-it-GGUF:Q8_0", licence: "Gemma", quantisation: "Q8_0", contextTokens: 131_072, bytes: 4_130_000_000, callsTools: false, sees: true, thinks: false, chats: true, fits: true, tokensPerSecond: 22, reason: "Sees pictures, and leaves room for a long context." },
+  { title: "Llama 3.3 70B", wanted: "bartowski/Llama-3.3-70B-Instruct-GGUF:Q4_K_S", licence: "Llama 3.3", quantisation: "Q4_K_S", contextTokens: 131_072, bytes: 40_300_000_000, callsTools: true, sees: false, thinks: false, chats: true, fits: false, tokensPerSecond: 2, reason: "Needs 44 GB; models may take 11.5 GB here." },
+]
+
+export const DOWNLOADS: Download[] = [
+  { id: "qwen3-8b", wanted: "Qwen/Qwen3-8B-GGUF:Q4_K_M", title: "Qwen3-8B-Q4_K_M", digest: null, doneBytes: 2_161_000_000, totalBytes: 5_027_000_000, bytesPerSecond: 18_400_000, state: { type: "fetching" } },
+  { id: "mistral", wanted: "bartowski/Mistral-7B-Instruct-v0.3-GGUF:Q5_K_M", title: "Mistral-7B-Instruct-v0.3-Q5_K_M", digest: null, doneBytes: 1_200_000_000, totalBytes: 5_136_000_000, bytesPerSecond: null, state: { type: "paused", reason: { code: "disk_full", message: "The disk has 21 GB left, of which 20 GB stay free.", hint: "Free some space, then resume." } } },
+]

@@ -6,12 +6,27 @@ import type { models as english } from "./en_models"
 export const models: typeof english = {
   title: "Modelle", nav: "Modelle", search: "Modelle suchen", none: "Kein Modell heißt so", folder: "Modellordner öffnen",
   folderNote: "Jede GGUF-Datei in diesem Ordner ist ein Modell. Nichts wird kopiert oder verändert.",
-  list: "Modelle auf diesem Computer", bundled: "Eingebaut", own: "In deinem Ordner", inUse: "Antwortet in deinen Chats", use: "Für Chats verwenden", details: "Einzelheiten",
+  tabs: { installed: "Vorhanden", discover: "Entdecken" }, tabsLabel: "Welche Modelle",
+  source: { bundled: "Eingebaut", own: "In deinem Ordner", hugging_face: "Aus dem Cache von Hugging Face", lm_studio: "Von LM Studio", ollama: "Von Ollama", added: "In einem deiner Ordner" },
+  list: "Modelle auf diesem Computer", inUse: "Antwortet in deinen Chats", use: "Für Chats verwenden", details: "Einzelheiten",
   purpose: { chat: "Chat", embed: "Vektoren", rerank: "Rangfolge" }, damaged: "Nicht verwendbar", abilities: { tools: "Ruft Werkzeuge auf", sees: "Sieht Bilder", thinks: "Denkt zuerst nach" },
   context: (tokens) => `Kontext von ${tokens} Tokens`, facts: (parts) => parts.filter(Boolean).join(" · "),
   page: {
     name: "Name für Programme", architecture: "Architektur", parameters: "Gewichte", layers: "Schichten", trained: "Kontext beim Training", loaded: "Kontext beim Laden", template: "Chatvorlage", ownTemplate: "Seine eigene", noTemplate: "Keine: eine einfache wird verwendet", abilities: "Fähigkeiten", files: "Dateien",
     tokens: (count) => `${count} Tokens`, noAbilities: "Schreibt Text", failed: "Dieses Modell konnte nicht angesehen werden.",
+  },
+  memory: {
+    title: (bytes, context) => `Braucht ${bytes} mit einem Kontext von ${context} Tokens`, budget: (bytes) => `${bytes} für Modelle`, weights: "Gewichte", projector: "Bildteil", cache: "Kontext", copies: "Kopien davon", compute: "Arbeitsspeicher", output: "Ausgabe",
+    speed: (tokens) => `Etwa ${tokens} Tokens je Sekunde.`,
+    verdict: { fits: "Es passt.", tight: "Es passt gerade so.", fits_if_unloaded: "Es passt, wenn ein anderes Modell entladen wird.", fits_at_context: "Es passt mit einem kürzeren Kontext.", too_big: "Es ist zu groß für diesen Computer.", unknown: "Wie viel Speicher Modelle hier belegen dürfen, ist nicht bekannt." },
+  },
+  discover: {
+    label: "Modelle, die geholt werden können", other: "Name eines Modells bei Hugging Face", placeholder: "Ein anderes: owner/name oder owner/name:Q4_K_M", fetch: "Holen", fits: "Passt", tooBig: "Zu groß", about: (size) => `etwa ${size}`, speed: (tokens) => `etwa ${tokens} Tokens je Sekunde`,
+    here: (model) => `${model} ist schon da`, note: "Wird von Hugging Face geholt, wenn du es verlangst, und vor der Verwendung geprüft. Die Liste ist ein Teil von Hearth; sie anzusehen fragt niemanden.",
+  },
+  download: {
+    label: (model) => `Download von ${model}`, part: (done, total) => `${done} von ${total}`, pace: (speed, left) => `${speed} je Sekunde, noch ${left}`, pause: "Anhalten", resume: "Fortsetzen", cancel: "Abbrechen",
+    state: { queued: "Wartet, bis es dran ist", checking: "Liest, was da ist", fetching: "Wird geholt", retrying: "Versucht es erneut", verifying: "Wird geprüft", paused: "Angehalten", failed: "Abgebrochen", cancelled: "Abgebrochen", done: "Fertig" }, retrying: (seconds) => `Neuer Versuch in ${seconds} s`,
   },
   remove: {
     name: "Löschen…", title: (model) => `${model} löschen?`, note: (size) => `Die Dateien werden aus deinem Modellordner entfernt. Das gibt ${size} frei. Sie kommen nicht in den Papierkorb.`, chats: "Deine Chats bleiben.", confirm: "Löschen",

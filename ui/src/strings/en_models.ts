@@ -1,17 +1,32 @@
 // English for the Models screen: a part of en.ts.
 // Here because it is long and read by one screen only. Must not know components or state.
 
-import type { CopyStage } from "../ipc/client"
+import type { CopyStage, DownloadState, ModelSource, Verdict } from "../ipc/client"
 
 export const models = {
   title: "Models", nav: "Models", search: "Search models", none: "No model is called that", folder: "Open models folder",
   folderNote: "Any GGUF file in this folder is a model. Nothing is copied or changed.",
-  list: "Models on this computer", bundled: "Built in", own: "In your folder", inUse: "Answers your chats", use: "Use for chats", details: "Details",
+  tabs: { installed: "Installed", discover: "Discover" }, tabsLabel: "Which models",
+  source: { bundled: "Built in", own: "In your folder", hugging_face: "From Hugging Face's cache", lm_studio: "From LM Studio", ollama: "From Ollama", added: "In a folder of yours" } satisfies Record<ModelSource, string>,
+  list: "Models on this computer", inUse: "Answers your chats", use: "Use for chats", details: "Details",
   purpose: { chat: "Chat", embed: "Vectors", rerank: "Ranking" }, damaged: "Cannot be used", abilities: { tools: "Calls tools", sees: "Sees pictures", thinks: "Thinks first" },
   context: (tokens: string) => `${tokens}-token context`, facts: (parts: string[]) => parts.filter(Boolean).join(" · "),
   page: {
     name: "Name for programs", architecture: "Architecture", parameters: "Weights", layers: "Layers", trained: "Trained context", loaded: "Context when loaded", template: "Chat template", ownTemplate: "Its own", noTemplate: "None: a plain one is used", abilities: "Abilities", files: "Files",
     tokens: (count: string) => `${count} tokens`, noAbilities: "Writes text", failed: "This model could not be looked at.",
+  },
+  memory: {
+    title: (bytes: string, context: string) => `Takes ${bytes} with a context of ${context} tokens`, budget: (bytes: string) => `${bytes} for models`, weights: "Weights", projector: "Vision part", cache: "Context", copies: "Copies of it", compute: "Scratch space", output: "Output",
+    speed: (tokens: string) => `About ${tokens} tokens a second.`,
+    verdict: { fits: "It fits.", tight: "It just fits.", fits_if_unloaded: "It fits when another model is unloaded.", fits_at_context: "It fits with a shorter context.", too_big: "It is too big for this computer.", unknown: "It is not known how much memory models may take here." } satisfies Record<Verdict["kind"] | "unknown", string>,
+  },
+  discover: {
+    label: "Models that could be fetched", other: "Name of a model on Hugging Face", placeholder: "Any other: owner/name or owner/name:Q4_K_M", fetch: "Fetch", fits: "Fits", tooBig: "Too big", about: (size: string) => `about ${size}`, speed: (tokens: string) => `about ${tokens} tokens a second`,
+    here: (model: string) => `${model} is here already`, note: "Fetched from Hugging Face when you ask for it, and checked before it is used. The list is part of Hearth; looking at it asks nobody.",
+  },
+  download: {
+    label: (model: string) => `Download of ${model}`, part: (done: string, total: string) => `${done} of ${total}`, pace: (speed: string, left: string) => `${speed} a second, ${left} left`, pause: "Pause", resume: "Resume", cancel: "Cancel",
+    state: { queued: "Waiting for its turn", checking: "Reading what is here", fetching: "Fetching", retrying: "Trying again", verifying: "Checking", paused: "Paused", failed: "Stopped", cancelled: "Cancelled", done: "Done" } satisfies Record<DownloadState["type"], string>, retrying: (seconds: string) => `Trying again in ${seconds} s`,
   },
   remove: {
     name: "Delete…", title: (model: string) => `Delete ${model}?`, note: (size: string) => `Its files are removed from your models folder, which frees ${size}. They do not go to the Trash.`, chats: "Your chats stay.", confirm: "Delete",

@@ -35,6 +35,12 @@ class Words {
     return ms < 1000 ? `${this.number(Math.round(ms))} ms` : `${this.number(ms / 1000, 1)} s`
   }
 
+  /** About how long that is, in seconds, minutes or hours. */
+  span(seconds: number): string {
+    if (seconds < 90) return `${this.number(seconds)} s`
+    return seconds < 5400 ? `${this.number(seconds / 60)} min` : `${this.number(seconds / 3600, 1)} h`
+  }
+
   /** The time of day to the second, short enough for a column. */
   time(ms: number): string {
     return times(this.locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }).format(ms)

@@ -13,6 +13,7 @@ const STEP: u32 = 1024;
 
 /// Whether a model fits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Verdict {
     Fits,

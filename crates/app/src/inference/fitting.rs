@@ -9,6 +9,7 @@ use hearth_engine::{LoadSpec, Purpose};
 use hearth_hardware::machine::Graphics;
 use hearth_hardware::plan::Plan;
 use hearth_models::Header;
+use hearth_models::catalog::rank::Place;
 use tokio::sync::OnceCell;
 
 use super::Inference;
@@ -76,6 +77,15 @@ impl Inference {
         spec.context_tokens = context;
         let room = self.room(None).await;
         fit::judge(header, 0, &spec, &room, self.limits().await.bandwidth_gb_s)
+    }
+
+    /// What counts of this machine when models are suggested.
+    pub(crate) async fn place(&self) -> Place {
+        let limits = self.limits().await;
+        Place {
+            budget_bytes: limits.plan.map(|plan| plan.budget),
+            bandwidth_gb_s: limits.bandwidth_gb_s,
+        }
     }
 
     async fn judge(&self, file: &ValidModel, spec: &LoadSpec) -> Fit {

@@ -1,5 +1,5 @@
 // What the Models screen shows beside the list: the work on models, looked at while there is any.
-// Here because a copy goes on when the screen is closed, and its state lives in the shell. Must not know components.
+// Here because copies and downloads go on when the screen is closed, and its state lives in the shell. Must not know components.
 
 import type { Client, ModelWork } from "../../ipc/client"
 
@@ -18,9 +18,12 @@ export class ModelsWatch {
   /** Begins to look; gives the way to end it. */
   start(): () => void {
     this.#open = true
+    let stop: (() => void) | null = null
+    void this.#client.onAppEvent((event) => { if (event.type === "downloads_changed") void this.look() }).then((off) => { if (this.#open) stop = off; else off() })
     void this.look()
     return () => {
       this.#open = false
+      stop?.()
       clearTimeout(this.#timer)
     }
   }
@@ -33,7 +36,8 @@ export class ModelsWatch {
     } catch {
       // The next look may do better; what is shown stays.
     }
-    const copying = this.work?.copying
-    if (this.#open && copying && !copying.made && !copying.error) this.#timer = setTimeout(() => void this.look(), BUSY_MS)
+    const { copying, downloads } = this.work ?? {}
+    const busy = (copying && !copying.made && !copying.error) || downloads?.some(({ state }) => !["paused", "failed", "cancelled", "done"].includes(state.type))
+    if (this.#open && busy) this.#timer = setTimeout(() => void this.look(), BUSY_MS)
   }
 }
