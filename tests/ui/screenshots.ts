@@ -1,6 +1,6 @@
-// Pictures of the real window, to be looked at: npm run screenshots [-- folder [monitor]]. Light and dark, at 1x and 2x.
+// Pictures of the real window, to be looked at: npm run screenshots [-- folder [monitor|models]]. Light and dark, at 1x and 2x.
 // Run under a virtual screen of at least 2200 x 1500: xvfb-run --server-args="-screen 0 2400x1600x24".
-import { mkdirSync } from "node:fs"
+import { mkdirSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { join } from "node:path"
 import { fillMonth, HOT, record } from "./support/afternoon"
@@ -60,6 +60,58 @@ async function serverPictures(hearth: Hearth, picture: (name: string) => Promise
   await hearth.at("server-notice").waitForExist()
   await picture("server-port-held")
   held.close()
+}
+
+/** What is here, what it takes, what is wrong with a file; a smaller copy from the question to what it cost; what could be fetched. */
+async function modelsPictures(scale: number, theme: string, folder: string): Promise<void> {
+  const home = newHome()
+  const [width, height] = MAIN
+  addLongModel(home)
+  writeFileSync(join(home, "models", "letter.gguf"), "this is a letter, not a model")
+  // Nobody listens there.
+  const hearth = await Hearth.open({ home, env: { GDK_SCALE: String(scale), HF_ENDPOINT: "http://127.0.0.1:9" } })
+  const picture = async (name: string) => {
+    await hearth.browser.pause(700)
+    shoot(join(folder, `${name}-${theme}${scale === 1 ? "" : `@${scale}x`}.png`), width * scale, height * scale)
+  }
+  const card = (name: string, testid: string) => hearth.browser.$(`[data-testid="model"][data-model="${name}"]`).$(`[data-testid="${testid}"]`)
+  try {
+    await hearth.set("theme", theme)
+    resize(width * scale, height * scale)
+    await hearth.click("nav-models")
+    await picture("models")
+    await card("letter", "model-toggle").click()
+    await picture("models-damaged")
+    await card("starter", "model-toggle").click()
+    await card("starter", "model-facts").waitForExist()
+    await picture("models-details")
+    await card("starter", "model-copy").click()
+    await hearth.at("copy-Q2_K").click()
+    await hearth.at("copy-sizes").waitForExist({ timeout: 60_000 })
+    await picture("models-copy-dialog")
+    await hearth.click("copy-confirm")
+    await hearth.at("copying").waitForExist({ timeout: 60_000 })
+    await picture("models-copying")
+    await hearth.at("copying-made").waitForExist({ timeout: 300_000 })
+    await picture("models-copied")
+    await card("starter-q2_k", "model-toggle").click()
+    await card("starter-q2_k", "model-remove").click()
+    await picture("models-remove")
+    await hearth.click("remove-confirm")
+    await hearth.click("copying-end")
+    await hearth.click("models-tab-discover")
+    await hearth.at("suggested").waitForExist()
+    await picture("models-discover")
+    await hearth.fill("nobody/nothing:Q4_K_M", "fetch-name")
+    await hearth.click("fetch-other")
+    await hearth.at("fetch-error").waitForExist({ timeout: 60_000 })
+    await picture("models-fetch-failed")
+    await hearth.set("language", "de")
+    await picture("models-discover-de")
+  } finally {
+    await hearth.close()
+    removeHome(home)
+  }
 }
 
 /** A hot afternoon after a month of use: every range, the cursor, the table, a slowed answer, and what can be set; German too. */
@@ -173,8 +225,9 @@ export async function main([folder = "/tmp/hearth-shots", only = ""]: string[]):
   mkdirSync(folder, { recursive: true })
   for (const scale of [1, 2]) {
     for (const theme of ["light", "dark"]) {
-      if (only !== "monitor") await pictures(scale, theme, folder)
-      await monitorPictures(scale, theme, folder)
+      if (only === "") await pictures(scale, theme, folder)
+      if (only !== "models") await monitorPictures(scale, theme, folder)
+      if (only !== "monitor") await modelsPictures(scale, theme, folder)
     }
   }
   console.log(folder)
