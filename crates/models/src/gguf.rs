@@ -166,7 +166,7 @@ pub fn validate_file(path: &Path) -> Result<Header> {
 
 fn validate_model(path: &Path, start: Start, mut names: Names) -> Result<Header> {
     let parts = part_paths(path, &start)?;
-    let mut header = into_header(start)?;
+    let mut header = into_header(start, &names)?;
     for (index, part) in parts.iter().enumerate().skip(1) {
         let (mut cursor, file_bytes) = open(part)?;
         let start = read_start(&mut cursor, file_bytes, &mut names)?;
@@ -191,7 +191,8 @@ pub fn validate_prefix(prefix: &[u8], file_bytes: u64) -> Result<Header> {
     let readable = (prefix.len() as u64).min(file_bytes);
     let mut cursor = Cursor::new(Bytes::new(prefix), readable, PathBuf::new());
     let mut names = Names::default();
-    let header = into_header(read_start(&mut cursor, file_bytes, &mut names)?)?;
+    let start = read_start(&mut cursor, file_bytes, &mut names)?;
+    let header = into_header(start, &names)?;
     if header.part_count == 1 {
         architectures::check_names(
             &header.architecture,
@@ -285,7 +286,7 @@ fn alignment(metadata: &Metadata) -> Result<u64> {
     Ok(alignment)
 }
 
-fn into_header(start: Start) -> Result<Header> {
+fn into_header(start: Start, names: &Names) -> Result<Header> {
     let Start {
         version,
         metadata,
@@ -300,7 +301,13 @@ fn into_header(start: Start) -> Result<Header> {
         embedding_length,
         ..
     } = sizes;
-    architectures::check(&metadata, &architecture, block_count, embedding_length)?;
+    architectures::check(
+        &metadata,
+        &architecture,
+        block_count,
+        embedding_length,
+        names,
+    )?;
     let label = |key: &str| metadata.text(key).map(|text| text.map(str::to_owned));
     let file_type = metadata
         .entries

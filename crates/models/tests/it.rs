@@ -10,6 +10,7 @@
 )]
 
 mod it {
+    mod architectures;
     mod builder;
     mod download;
     mod download_many;

@@ -114,12 +114,13 @@ const NO_MODELS: &[(&str, &str)] = &[
     ("wavtokenizer-dec", "it makes sound"),
 ];
 
-/// The rules over metadata. `layers` and `width` are the model's.
+/// The rules over metadata and the tensors that came with it. `layers` and `width` are the model's.
 pub(super) fn check(
     metadata: &Metadata,
     architecture: &str,
     layers: u64,
     width: u64,
+    names: &Names,
 ) -> Result<()> {
     if let Some((_, reason)) = NO_MODELS.iter().find(|(name, _)| *name == architecture) {
         return Err(Error::Unsupported {
@@ -138,6 +139,7 @@ pub(super) fn check(
     check_recurrence(metadata, architecture, width)?;
     check_latent(metadata, architecture)?;
     check_loops(metadata, architecture, layers)?;
+    check_shapes(metadata, architecture, layers, width, names)?;
     match architecture {
         "gemma-embedding" => {
             for name in ["dense_2_feat_in", "dense_3_feat_out"] {
@@ -288,6 +290,56 @@ fn check_gate(metadata: &Metadata, safe: &str, bound: &str) -> Result<()> {
         Some(Value::Float(bound)) if *bound < 0.0 => Ok(()),
         _ => Err(metadata.wrong(bound, "must be a number below 0")),
     }
+}
+
+/// The rules over shapes of tensors that are read together with the metadata.
+fn check_shapes(
+    metadata: &Metadata,
+    architecture: &str,
+    layers: u64,
+    width: u64,
+    names: &Names,
+) -> Result<()> {
+    let key = |name: &str| format!("{architecture}.{name}");
+    let (end, sizes, factor) = match architecture {
+        "jina-bert-v2" => (".ffn_up.weight", key("feed_forward_length"), 2),
+        "laguna" => {
+            let heads = metadata.per_layer(&key("attention.head_count"), layers, u64::MAX)?;
+            let derived = width / heads.first().copied().unwrap_or(1).max(1);
+            let length = metadata.size(&key("attention.key_length"))?;
+            (
+                ".attn_gate.weight",
+                key("attention.head_count"),
+                length.unwrap_or(derived),
+            )
+        }
+        _ => return Ok(()),
+    };
+    let sizes = metadata.per_layer(&sizes, layers, u64::MAX)?;
+    for matrix in names
+        .matrices
+        .iter()
+        .filter(|matrix| matrix.name.ends_with(end))
+    {
+        let layer = matrix
+            .name
+            .split('.')
+            .nth(1)
+            .and_then(|layer| layer.parse::<usize>().ok());
+        let size = layer
+            .and_then(|layer| sizes.get(layer))
+            .copied()
+            .unwrap_or(0);
+        if matrix.rows != size && matrix.rows != size.saturating_mul(factor) {
+            let field = format!("tensor `{}` dimensions", matrix.name);
+            let reason = format!(
+                "{} rows, {size} or {factor} times as many are needed",
+                matrix.rows
+            );
+            return Err(invalid(&field, matrix.offset, reason));
+        }
+    }
+    Ok(())
 }
 
 /// The rules over names of tensors, which are known when all parts were read. `end` is where the table of tensors ends.

@@ -109,10 +109,10 @@ mod tests {
     #[test]
     fn follows_every_byte() {
         // The root's children lie at 256 ^ byte; `a` is one, it ends a replaced text, and what replaces it is named by node 5 ^ it.
-        let a = 256 ^ 97;
+        let a = 0x100 ^ 0x61;
         let root = (0, 256 << 10);
-        let leaf = (a, 97 | 1 << 8 | (512 ^ 353) << 10);
-        let value = |text: u32| (a ^ (512 ^ 353), text);
+        let leaf = (a, 0x61 | 1 << 8 | (0x200 ^ 0x161) << 10);
+        let value = |text: u32| (a ^ (0x200 ^ 0x161), text);
         assert_eq!(
             check(&map(1024, &[root, leaf, value(2)], b"x\0yz\0")),
             Ok(())
@@ -120,7 +120,7 @@ mod tests {
         for (wrong, reason) in [
             (map(256, &[root], b"\0"), "leads to node"),
             (
-                map(1024, &[root, (a, 97 | 5000 << 10)], b"\0"),
+                map(1024, &[root, (a, 0x61 | 0x1388 << 10)], b"\0"),
                 "leads to node",
             ),
             (map(1024, &[root, leaf, value(9)], b"x\0yz\0"), "text at 9"),

@@ -34,7 +34,21 @@ pub(super) struct Tensors {
 pub(super) struct Names {
     hasher: RandomState,
     seen: HashSet<u64>,
+    /// Those whose number of rows a rule asks for.
+    pub matrices: Vec<Matrix>,
 }
+
+/// A tensor by its rows.
+#[derive(Debug)]
+pub(super) struct Matrix {
+    pub name: String,
+    pub rows: u64,
+    /// Byte offset of its dimensions.
+    pub offset: u64,
+}
+
+/// Ends of the names of such tensors.
+const MATRICES: [&str; 2] = [".ffn_up.weight", ".attn_gate.weight"];
 
 impl Names {
     /// Whether a tensor of this name was read.
@@ -130,7 +144,15 @@ fn read_entry<R: Read + Seek>(
     if !names.seen.insert(names.hasher.hash_one(name.as_str())) {
         return Err(invalid(&field, at, "appears twice"));
     }
+    let at = cursor.position();
     let shape = read_shape(cursor, &field)?;
+    if MATRICES.iter().any(|end| name.ends_with(end)) {
+        names.matrices.push(Matrix {
+            name: name.clone(),
+            rows: shape.elements / shape.row,
+            offset: at,
+        });
+    }
     let at = cursor.position();
     let type_field = format_args!("{field} type");
     let id = cursor.u32(&type_field)?;

@@ -43,17 +43,14 @@ pub(super) fn merge(candidates: Vec<Candidate>, hashes: &Hashes) -> Vec<(Candida
         });
         let index = same.unwrap_or(models.len());
         marked.extend(marks.into_iter().map(|mark| (mark, index)));
-        match models.get_mut(index) {
-            Some((first, places)) => {
-                if !places.contains(&candidate.source) {
-                    places.push(candidate.source);
-                }
-                first.projector = first.projector.take().or(candidate.projector);
+        if let Some((first, places)) = models.get_mut(index) {
+            if !places.contains(&candidate.source) {
+                places.push(candidate.source);
             }
-            None => {
-                let places = vec![candidate.source];
-                models.push((candidate, places));
-            }
+            first.projector = first.projector.take().or(candidate.projector);
+        } else {
+            let places = vec![candidate.source];
+            models.push((candidate, places));
         }
     }
     models

@@ -412,7 +412,10 @@ fn change_texts(value: &mut Value, count: usize, words: &Words, random: &mut Ran
     match random.below(6) {
         0 => drop(elements.remove(at)),
         1 => elements.insert(at, any_text(words, random).bytes),
-        2 => elements[at] = elements[random.below(count.min(elements.len()))].clone(),
+        2 => {
+            let other = elements[random.below(count.min(elements.len()))].clone();
+            elements[at] = other;
+        }
         _ => elements[at] = any_text(words, random).bytes,
     }
     *value = array(8, elements.len() as u64, &elements.concat());
@@ -437,26 +440,14 @@ fn change_tensors(model: &mut Model, words: &Words, random: &mut Random) {
         3 => model
             .tensors
             .push(random.pick(&words.tensors).unwrap().clone()),
-        4 => model.tensors[at].name = random.pick(&words.tensors).unwrap().name.clone(),
+        4 => {
+            let other = &random.pick(&words.tensors).unwrap().name;
+            model.tensors[at].name.clone_from(other);
+        }
         5 if random.one_in(4) => model.tensors[at].offset = Some(number),
-        6 => {
-            let tensor = &mut model.tensors[at];
-            if random.one_in(2) {
-                tensor.shape.push(1 + number % 4);
-            } else {
-                tensor.shape.pop();
-            }
-        }
-        7 | 8 => {
-            let dimension = random.below(model.tensors[at].shape.len());
-            if let Some(length) = model.tensors[at].shape.get_mut(dimension) {
-                *length = if random.one_in(2) {
-                    number
-                } else {
-                    length.wrapping_add(number % 3).wrapping_sub(1)
-                };
-            }
-        }
+        6 if random.one_in(2) => model.tensors[at].shape.push(1 + number % 4),
+        6 => drop(model.tensors[at].shape.pop()),
+        7 | 8 => change_length(&mut model.tensors[at], number, random),
         9 if random.one_in(4) => {
             // As a program would that quantises: every matrix gets the type.
             let kind = random.pick(&TYPES).unwrap().0;
@@ -477,6 +468,17 @@ fn change_tensors(model: &mut Model, words: &Words, random: &mut Random) {
         if let Some(tensor) = model.tensors.get_mut(changed) {
             measure_up_to(tensor, MAX_TENSOR_BYTES);
         }
+    }
+}
+
+fn change_length(tensor: &mut Tensor, number: u64, random: &mut Random) {
+    let dimension = random.below(tensor.shape.len());
+    if let Some(length) = tensor.shape.get_mut(dimension) {
+        *length = if random.one_in(2) {
+            number
+        } else {
+            length.wrapping_add(number % 3).wrapping_sub(1)
+        };
     }
 }
 
