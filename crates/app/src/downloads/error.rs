@@ -56,7 +56,7 @@ impl From<Leaf> for Error {
                 "Something on the way changes what is fetched; try another network.",
             ),
             Leaf::DiskFull { .. } => Self::new(Code::DiskFull, disk_full(&error))
-                .hint("Free some space and go on; what is here is kept."),
+                .hint("Free some space and go on; what is here is kept. HEARTH_DISK_RESERVE_GB sets what is left free."),
             Leaf::Disk { .. } => told(
                 Code::Storage,
                 "Check the permissions of your models folder and the free space.",
@@ -81,7 +81,10 @@ fn disk_full(error: &Leaf) -> String {
     else {
         return "The disk is full.".to_owned();
     };
-    let gb = |bytes: u64| format!("{:.1} GB", bytes as f64 / 1e9);
+    let gb = |bytes: u64| match bytes {
+        0..1_000_000_000 => format!("{} MB", bytes.div_ceil(1_000_000)),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    };
     format!(
         "There is not enough room on the disk: {} more are needed, {} are free, and Hearth leaves {} of them.",
         gb(*needed_bytes),
