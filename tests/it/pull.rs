@@ -30,6 +30,7 @@ fn run_at(home: &Path, address: &str, arguments: &[&str]) -> Output {
         .args(arguments)
         .env("HEARTH_HOME", home)
         .env("HF_ENDPOINT", address)
+        .env("HEARTH_DISK_RESERVE_GB", "0")
         .env_remove("HF_TOKEN")
         .env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere/bus")
         .stdin(Stdio::null())
@@ -41,6 +42,7 @@ fn config(hub: &Hub) -> HubConfig {
     HubConfig {
         endpoint: Some(hub.address.clone()),
         token: None,
+        disk_reserve_bytes: Some(0),
     }
 }
 
@@ -64,6 +66,12 @@ async fn until(follow: &mut Follow, is: impl Fn(&DownloadState) -> bool) -> Down
             if is(&now.state) {
                 return now;
             }
+            let has_error = match &now.state {
+                DownloadState::Failed { .. } => true,
+                DownloadState::Paused { reason } => reason.is_some(),
+                _ => false,
+            };
+            assert!(!has_error, "{now:?}");
             if follow.next().await.is_none() {
                 let now = follow.now();
                 assert!(is(&now.state), "{now:?}");
@@ -106,7 +114,8 @@ fn the_command_fetches_shows_and_removes() {
     assert!(shown.contains("architecture"), "{shown}");
     let removed = run(home.path(), &hub, &["rm", "tiny-q4_1", "--json"]);
     let removed: serde_json::Value = serde_json::from_slice(&removed.stdout).unwrap();
-    assert_eq!(removed["freedBytes"], embedder::SIZE_BYTES);
+    // The note of where it came from is gone too.
+    assert!(removed["freedBytes"].as_u64() >= Some(embedder::SIZE_BYTES));
     let list = text(&run(home.path(), &hub, &["list"]).stdout);
     assert!(!list.contains("tiny"), "{list}");
     // Removed is removed: it is fetched again.
@@ -145,6 +154,7 @@ fn a_killed_command_is_gone_on_from() {
         .args(["pull", REPO])
         .env("HEARTH_HOME", home.path())
         .env("HF_ENDPOINT", &hub.address)
+        .env("HEARTH_DISK_RESERVE_GB", "0")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -190,7 +200,10 @@ fn part_bytes(home: &Path) -> u64 {
 fn the_running_hearth_fetches_for_the_command_and_for_programs() {
     let hub = hub(None);
     let address = hub.address.clone();
-    let served = Served::start_with(18180, &[("HF_ENDPOINT", &address)]);
+    let served = Served::start_with(
+        18180,
+        &[("HF_ENDPOINT", &address), ("HEARTH_DISK_RESERVE_GB", "0")],
+    );
     let output = run(served.home.path(), &hub, &["pull", REPO]);
     assert!(output.status.success(), "{output:?}");
     assert_eq!(text(&output.stdout).trim(), "tiny-q4_1");
@@ -275,7 +288,7 @@ async fn the_token_is_taken_from_the_key_store_when_it_is_wanted() {
     // What is here needs no hub.
     let gone = HubConfig {
         endpoint: Some("http://127.0.0.1:1".into()),
-        token: None,
+        ..HubConfig::default()
     };
     let test = test.restart().await;
     let downloads = test.app.open_downloads(gone);

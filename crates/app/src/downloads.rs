@@ -138,6 +138,8 @@ pub struct HubConfig {
     pub endpoint: Option<String>,
     /// Goes before the one in the key store.
     pub token: Option<Sensitive<String>>,
+    /// What is left free on the disk, in bytes, unless it is the usual.
+    pub disk_reserve_bytes: Option<u64>,
 }
 
 impl HubConfig {
@@ -145,6 +147,7 @@ impl HubConfig {
         Self {
             endpoint: env.hub_endpoint.clone(),
             token: env.hub_token.clone(),
+            disk_reserve_bytes: env.disk_reserve_bytes,
         }
     }
 }
@@ -220,6 +223,8 @@ impl Downloads {
                 total_bytes: disk.total_bytes,
             })
         };
+        let mut tools = Tools::new(Arc::new(space), Arc::clone(&cap));
+        tools.reserve_bytes = config.disk_reserve_bytes.unwrap_or(tools.reserve_bytes);
         Self {
             folder: paths.downloads(),
             models_folder: paths.models.clone(),
@@ -228,7 +233,7 @@ impl Downloads {
             keys,
             endpoint: config.endpoint,
             token: Mutex::new(config.token),
-            tools: Tools::new(Arc::new(space), Arc::clone(&cap)),
+            tools,
             cap,
             turns: Arc::new(Semaphore::new(PARALLEL)),
             driven: Mutex::default(),

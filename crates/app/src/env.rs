@@ -21,6 +21,8 @@ pub struct Env {
     pub hub_endpoint: Option<String>,
     /// `HF_TOKEN`: for models that not everybody may fetch; goes before the one in the key store.
     pub hub_token: Option<Sensitive<String>>,
+    /// `HEARTH_DISK_RESERVE_GB`: what downloads leave free on the disk, in place of 20 GiB.
+    pub disk_reserve_bytes: Option<u64>,
     /// `HEARTH_ENGINE=fake`: a model without weights, for tests of the window. Not looked at in release builds.
     pub fake_engine: bool,
 }
@@ -38,6 +40,9 @@ impl Env {
             ollama: path("OLLAMA_MODELS"),
             replay: path("HEARTH_REPLAY"),
             log: text("HEARTH_LOG"),
+            disk_reserve_bytes: text("HEARTH_DISK_RESERVE_GB")
+                .and_then(|gb| gb.parse::<u64>().ok())
+                .map(|gb| gb.saturating_mul(1_000_000_000)),
             hub_endpoint: text("HF_ENDPOINT"),
             hub_token: text("HF_TOKEN").map(Sensitive::new),
             fake_engine: cfg!(debug_assertions)

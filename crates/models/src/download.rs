@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+pub(crate) use self::finish::fetched_files;
 pub use self::finish::{Origin, installed};
 pub use self::job::{Job, JobSummary};
 pub use self::pace::Cap;
@@ -26,6 +27,8 @@ use crate::hub::{Error, Hub, Result, choose};
 
 /// Longest silence of the other side before it is asked anew, before its first byte too.
 pub const STALL: Duration = Duration::from_secs(30);
+/// What a download leaves free unless the user wants it otherwise, in bytes.
+pub const RESERVE_BYTES: u64 = 20 << 30;
 /// How often everything is begun anew because what came was not what was announced.
 const MAX_RESTARTS: u32 = 2;
 
@@ -93,21 +96,19 @@ pub struct Space {
 }
 
 impl Space {
-    /// What a download leaves free: 20 GiB, or a tenth of a small volume.
-    pub fn reserve_bytes(self) -> u64 {
-        (20 << 30).min(self.total_bytes / 10)
-    }
-
+    /// That so many more bytes leave `reserve_bytes` free, or a tenth of a small volume.
+    ///
     /// # Errors
-    /// [`Error::DiskFull`] when so many more bytes would take from the reserve.
-    pub fn check(self, needed_bytes: u64) -> Result<()> {
-        if self.free_bytes >= needed_bytes.saturating_add(self.reserve_bytes()) {
+    /// [`Error::DiskFull`].
+    pub fn check(self, needed_bytes: u64, reserve_bytes: u64) -> Result<()> {
+        let reserve_bytes = reserve_bytes.min(self.total_bytes / 10);
+        if self.free_bytes >= needed_bytes.saturating_add(reserve_bytes) {
             return Ok(());
         }
         Err(Error::DiskFull {
             needed_bytes,
             free_bytes: self.free_bytes,
-            reserve_bytes: self.reserve_bytes(),
+            reserve_bytes,
         })
     }
 }
@@ -156,6 +157,8 @@ pub type SpaceOf = dyn Fn(&Path) -> Option<Space> + Send + Sync;
 pub struct Tools {
     pub clock: Arc<dyn Clock>,
     pub space: Arc<SpaceOf>,
+    /// What a download leaves free, in bytes; a tenth of a volume is enough on a small one.
+    pub reserve_bytes: u64,
     /// Shared by all downloads.
     pub cap: Arc<Cap>,
     /// Slower than this many bytes in [`Tools::slow_window`], and the other side is asked anew.
@@ -168,6 +171,7 @@ impl Tools {
         Self {
             clock: Arc::new(SystemClock::default()),
             space,
+            reserve_bytes: RESERVE_BYTES,
             cap,
             slow_bytes: 64 << 10,
             slow_window: Duration::from_secs(60),
@@ -349,12 +353,13 @@ mod tests {
             free_bytes: gib(free),
             total_bytes: gib(total),
         };
-        // A tenth of a small volume, 20 GiB of a large one.
-        assert_eq!(space(1, 100).reserve_bytes(), gib(10));
-        assert_eq!(space(1, 1000).reserve_bytes(), gib(20));
-        assert!(space(30, 1000).check(gib(10)).is_ok());
-        assert!(space(30, 1000).check(gib(10) + 1).is_err());
-        assert!(space(5, 100).check(0).is_err());
-        assert!(space(30, 1000).check(u64::MAX).is_err());
+        let fits = |free, total, needed, reserve| space(free, total).check(needed, reserve).is_ok();
+        assert!(fits(30, 1000, gib(10), RESERVE_BYTES));
+        assert!(!fits(30, 1000, gib(10) + 1, RESERVE_BYTES));
+        // A tenth of a small volume is enough.
+        assert!(fits(15, 100, gib(5), RESERVE_BYTES));
+        assert!(!fits(15, 100, gib(5) + 1, RESERVE_BYTES));
+        assert!(!fits(30, 1000, u64::MAX, RESERVE_BYTES));
+        assert!(fits(1, 1000, gib(1), 0));
     }
 }

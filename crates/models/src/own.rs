@@ -7,6 +7,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use crate::download::fetched_files;
 use crate::error::{Error, Result};
 use crate::gguf::{part_paths_of, validate_file};
 use crate::library::{Library, ModelFile, Source};
@@ -18,14 +19,21 @@ const UNFINISHED: &str = "making";
 /// leads to. Blocks on the disk.
 pub fn remove(library: &Library, name: &str) -> Result<(String, u64)> {
     let model = own_model(library, name)?;
+    let folder = model.path.parent().map(Path::to_owned);
+    // What came with the model goes with it, such as what it sees with.
+    let fetched = folder.as_deref().map(fetched_files).unwrap_or_default();
     let mut freed_bytes = 0;
-    for path in files(&model) {
+    for path in files(&model).into_iter().chain(fetched.iter().cloned()) {
         let bytes = fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
         match fs::remove_file(&path) {
             Ok(()) => freed_bytes += bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(source) => return Err(Error::not_written(&path, source)),
         }
+    }
+    if let Some(folder) = folder.filter(|_| !fetched.is_empty()) {
+        // It stays when somebody put something else into it.
+        let _ = fs::remove_dir(folder);
     }
     Ok((model.name, freed_bytes))
 }

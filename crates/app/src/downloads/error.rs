@@ -6,68 +6,74 @@ use crate::error::{Code, Error, sentence};
 
 impl From<Leaf> for Error {
     fn from(error: Leaf) -> Self {
-        let wait = match &error {
-            Leaf::Limited { wait, .. } | Leaf::Unavailable { wait, .. } => *wait,
-            _ => None,
-        };
-        let message = sentence(&error.to_string());
-        let told = |code, hint: &str| Self::new(code, message.clone()).hint(hint);
-        let error = match error {
-            Leaf::Name { .. } => told(
-                Code::InvalidInput,
-                "Names look like `hf.co/owner/name`, `owner/name:Q4_K_M` or `owner/name/file.gguf`.",
-            ),
-            Leaf::Endpoint(_) => told(Code::Settings, "Correct HF_ENDPOINT, or unset it."),
-            Leaf::Token => told(Code::Settings, "Copy the token again from your account."),
-            Leaf::SignIn { .. } => told(
-                Code::Refused,
-                "Check the name; if it is a private model, give Hearth a Hugging Face token (HF_TOKEN).",
-            ),
-            Leaf::Gated { .. } => told(
-                Code::Refused,
-                "Accept the terms on that page, and give Hearth a token of the same account (HF_TOKEN).",
-            ),
-            Leaf::Missing { .. } => told(Code::ModelMissing, "Look the name up on the hub."),
-            Leaf::NoModel { .. } => told(
-                Code::ModelMissing,
-                "Look for a repository of the same model with GGUF in its name.",
-            ),
-            Leaf::NoChoice { .. } => told(Code::ModelMissing, "Name one of these behind a colon."),
-            Leaf::Limited { .. } | Leaf::Unavailable { .. } => told(
-                Code::Network,
-                "Try again in a few minutes; what is here is kept.",
-            ),
-            Leaf::Unreachable { .. } | Leaf::Stalled { .. } | Leaf::Broken { .. } => told(
-                Code::Network,
-                "Check your connection and go on; what is here is kept.",
-            ),
-            Leaf::Redirect { .. } => told(
-                Code::Network,
-                "Something on the way changes what the hub answers; try another network.",
-            ),
-            Leaf::WebPage { .. } => told(
-                Code::Network,
-                "This network may want you to sign in first: open a web page, then go on.",
-            ),
-            Leaf::Unreadable { .. } => told(Code::Network, "Try again later, or another network."),
-            Leaf::Changed { .. } => told(Code::Network, "Fetch it again."),
-            Leaf::WrongHash { .. } => told(
-                Code::Network,
-                "Something on the way changes what is fetched; try another network.",
-            ),
-            Leaf::DiskFull { .. } => Self::new(Code::DiskFull, disk_full(&error))
-                .hint("Free some space and go on; what is here is kept."),
-            Leaf::Disk { .. } => told(
-                Code::Storage,
-                "Check the permissions of your models folder and the free space.",
-            ),
-            Leaf::InUse { .. } => told(Code::Busy, "Wait for it, or stop the other one."),
+        let message = match error {
             Leaf::Model(leaf) => return leaf.into(),
+            Leaf::DiskFull { .. } => disk_full(&error),
+            _ => sentence(&error.to_string()),
         };
-        match wait {
-            Some(wait) => error.retry_after_s(wait.as_secs().max(1)),
-            None => error,
+        let (code, hint) = advice(&error);
+        let told = Self::new(code, message).hint(hint);
+        match error {
+            Leaf::Limited { wait, .. } | Leaf::Unavailable { wait, .. } => {
+                let seconds = wait.map(|wait| wait.as_secs().max(1));
+                seconds.map_or(told.clone(), |seconds| told.retry_after_s(seconds))
+            }
+            _ => told,
         }
+    }
+}
+
+/// The code of an error, and what to do.
+fn advice(error: &Leaf) -> (Code, &'static str) {
+    match error {
+        Leaf::Name { .. } => (
+            Code::InvalidInput,
+            "Names look like `hf.co/owner/name`, `owner/name:Q4_K_M` or `owner/name/file.gguf`.",
+        ),
+        Leaf::Endpoint(_) => (Code::Settings, "Correct HF_ENDPOINT, or unset it."),
+        Leaf::Token => (Code::Settings, "Copy the token again from your account."),
+        Leaf::SignIn { .. } => (
+            Code::Refused,
+            "Check the name; if it is a private model, give Hearth a Hugging Face token (HF_TOKEN).",
+        ),
+        Leaf::Gated { .. } => (
+            Code::Refused,
+            "Accept the terms on that page, and give Hearth a token of the same account (HF_TOKEN).",
+        ),
+        Leaf::Missing { .. } => (Code::ModelMissing, "Look the name up on the hub."),
+        Leaf::NoModel { .. } => (
+            Code::ModelMissing,
+            "Look for a repository of the same model with GGUF in its name.",
+        ),
+        Leaf::NoChoice { .. } => (Code::ModelMissing, "Name one of these behind a colon."),
+        Leaf::Limited { .. } | Leaf::Unavailable { .. } => (
+            Code::Network,
+            "Try again in a few minutes; what is here is kept.",
+        ),
+        Leaf::Unreachable { .. } | Leaf::Stalled { .. } | Leaf::Broken { .. } => (
+            Code::Network,
+            "Check your connection and go on; what is here is kept.",
+        ),
+        Leaf::WebPage { .. } => (
+            Code::Network,
+            "This network may want you to sign in first: open a web page, then go on.",
+        ),
+        Leaf::Redirect { .. } | Leaf::WrongHash { .. } => (
+            Code::Network,
+            "Something on the way changes what the hub sends; try another network.",
+        ),
+        Leaf::Unreadable { .. } => (Code::Network, "Try again later, or another network."),
+        Leaf::Changed { .. } => (Code::Network, "Fetch it again."),
+        Leaf::DiskFull { .. } => (
+            Code::DiskFull,
+            "Free some space and go on; what is here is kept. HEARTH_DISK_RESERVE_GB sets what is left free.",
+        ),
+        Leaf::Disk { .. } => (
+            Code::Storage,
+            "Check the permissions of your models folder and the free space.",
+        ),
+        Leaf::InUse { .. } => (Code::Busy, "Wait for it, or stop the other one."),
+        Leaf::Model(_) => (Code::ModelInvalid, "Choose another model."),
     }
 }
 
@@ -81,7 +87,10 @@ fn disk_full(error: &Leaf) -> String {
     else {
         return "The disk is full.".to_owned();
     };
-    let gb = |bytes: u64| format!("{:.1} GB", bytes as f64 / 1e9);
+    let gb = |bytes: u64| match bytes {
+        0..1_000_000_000 => format!("{} MB", bytes.div_ceil(1_000_000)),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    };
     format!(
         "There is not enough room on the disk: {} more are needed, {} are free, and Hearth leaves {} of them.",
         gb(*needed_bytes),

@@ -187,7 +187,7 @@ impl Run<'_> {
         let here = self.job.whole_bytes() + part_bytes;
         let needed = self.job.total_bytes().saturating_sub(here);
         match (self.tools.space)(self.job.folder()) {
-            Some(space) => Ok(space.check(needed)?),
+            Some(space) => Ok(space.check(needed, self.tools.reserve_bytes)?),
             None => Ok(()),
         }
     }

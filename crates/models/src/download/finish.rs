@@ -43,6 +43,17 @@ pub fn installed(models: &Path, wanted: &Wanted) -> Option<Origin> {
     all.into_iter().next()
 }
 
+/// Everything in a folder that was fetched with the model in it, its note included; nothing where no model was fetched to.
+pub(crate) fn fetched_files(folder: &Path) -> Vec<PathBuf> {
+    let note = folder.join(NOTE);
+    let Some(found) = read_json::<Note>(&note) else {
+        return Vec::new();
+    };
+    let files = found.files.into_iter().filter_map(FileRecord::read);
+    let paths = files.map(|file| folder.join(file.path.file_name()));
+    paths.chain([note]).collect()
+}
+
 /// Where the model in a folder came from, if all files of it are there.
 fn origin(folder: &Path) -> Option<Origin> {
     let note: Note = read_json(&folder.join(NOTE))?;
@@ -122,11 +133,25 @@ fn place(job: &Path, files: &Path, target: &Path) -> Result<()> {
         fs::create_dir_all(models).map_err(failed)?;
     }
     if target.exists() {
+        keep_others(target, files).map_err(failed)?;
         fs::rename(target, job.join("replaced")).map_err(failed)?;
     }
     fs::rename(files, target).map_err(failed)?;
     sync(target.parent().unwrap_or(target)).map_err(failed)?;
     remove_folder(job)
+}
+
+/// What somebody else put into the folder of the older one moves to that of the new one.
+fn keep_others(old: &Path, new: &Path) -> std::io::Result<()> {
+    let ours = fetched_files(old);
+    for entry in fs::read_dir(old)? {
+        let entry = entry?;
+        let kept = new.join(entry.file_name());
+        if !ours.contains(&entry.path()) && !kept.exists() {
+            fs::rename(entry.path(), kept)?;
+        }
+    }
+    Ok(())
 }
 
 /// A rename is on the disk when its folder is.

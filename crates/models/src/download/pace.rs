@@ -28,7 +28,7 @@ impl Cap {
             return Duration::ZERO;
         }
         *free_at = (*free_at).max(now) + Duration::from_secs_f64(bytes as f64 / rate as f64);
-        *free_at - now
+        free_at.saturating_sub(now)
     }
 }
 

@@ -40,8 +40,13 @@ impl Retries {
         let doubled = FIRST_WAIT
             .saturating_mul(1 << (self.in_vain - 1))
             .min(LONGEST_WAIT);
-        // Half of it for certain, the other half by chance; never earlier than told. These two also take what is no number.
-        let spread = doubled.mul_f64(0.5 + 0.5 * chance.max(0.0).min(1.0));
+        let chance = if (0.0..=1.0).contains(&chance) {
+            chance
+        } else {
+            1.0
+        };
+        // Half of it for certain, the other half by chance; never earlier than told.
+        let spread = doubled.mul_f64(0.5 + 0.5 * chance);
         Some(told.map_or(spread, |told| told + spread.mul_f64(0.1)))
     }
 }

@@ -170,6 +170,26 @@ async fn a_model_is_fetched_proven_shown_and_not_fetched_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_fetched_goes_without_a_trace() {
+    let server = FaultHub::start().await;
+    server.add("a/b", "m.gguf", model_bytes(1, 50_000));
+    let (hub, place) = (server.client(LONG), Place::new());
+    let Outcome::Done(folder) = place.fetch(&hub, "a/b").await.unwrap() else {
+        panic!("it did not end")
+    };
+    // A file of somebody else in the same folder stays, and the folder with it.
+    fs::write(folder.join("notes.txt"), "mine").unwrap();
+    let library = Library::new(Vec::new(), place.models());
+    hearth_models::own::remove(&library, "m").unwrap();
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+    place.fetch(&hub, "a/b").await.unwrap();
+    assert!(folder.join("notes.txt").exists());
+    fs::remove_file(folder.join("notes.txt")).unwrap();
+    hearth_models::own::remove(&library, "m").unwrap();
+    assert!(!folder.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_break_of_a_network_is_survived() {
     let size = 200_000;
     for (number, faults) in [
