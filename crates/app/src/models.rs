@@ -81,6 +81,7 @@ pub(crate) struct ValidModel {
 pub struct Models {
     library: Arc<Library>,
     digests: Arc<Digests>,
+    catalog: PathBuf,
     /// See [`Models::limit_context`].
     most_context_tokens: AtomicU32,
 }
@@ -90,6 +91,7 @@ impl Models {
         Self {
             library: Arc::new(Library::new(paths.bundled.clone(), paths.models.clone())),
             digests: Arc::default(),
+            catalog: paths.catalog(),
             most_context_tokens: LoadSpec::DEFAULT_CONTEXT.into(),
         }
     }
@@ -97,6 +99,10 @@ impl Models {
     /// From now on models are loaded with a context window of at most so many tokens; whether that is another limit than before.
     pub(crate) fn limit_context(&self, tokens: u32) -> bool {
         self.most_context_tokens.swap(tokens, Ordering::Relaxed) != tokens
+    }
+
+    pub(crate) fn catalog_path(&self) -> PathBuf {
+        self.catalog.clone()
     }
 
     fn most_context_tokens(&self) -> u32 {

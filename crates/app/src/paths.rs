@@ -76,6 +76,11 @@ impl Paths {
         })
     }
 
+    /// A list of models that takes the place of the one inside the program when it is newer.
+    pub fn catalog(&self) -> PathBuf {
+        self.data.join("catalog.json")
+    }
+
     pub fn database(&self) -> PathBuf {
         self.data.join("chats.db")
     }
