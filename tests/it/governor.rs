@@ -279,7 +279,7 @@ async fn a_warning_unloads_what_is_idle_and_a_critical_state_refuses_loads() {
     let refused = test.app.inference().prepare("second").await.unwrap_err();
     assert_eq!(refused.code, Code::InsufficientMemory);
     assert!(
-        refused.message.contains("about 0.5 GB") && refused.message.contains("15.6 GB are used"),
+        refused.message.contains("about 0.6 GB") && refused.message.contains("15.6 GB are used"),
         "{refused}"
     );
     let message = end_of(follow).await;

@@ -129,3 +129,24 @@ async fn the_embedding_model_is_listed_and_does_not_chat() {
     assert_eq!(error.code, Code::ModelUnsupported);
     assert!(error.message.contains("cannot chat"), "{}", error.message);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn models_worth_having_are_ranked_and_a_newer_list_counts() {
+    let test = TestApp::start();
+    let own = test.app.inference().recommended().await.unwrap();
+    assert!(own.len() > 30 && own.iter().all(|model| !model.reason.is_empty()));
+    // What fits comes first.
+    let fits: Vec<bool> = own.iter().map(|model| model.fits == Some(true)).collect();
+    assert!(fits.is_sorted_by(|one, other| one >= other), "{fits:?}");
+    let newer = r#"{ "format": 1, "date": "2999-01-01", "note": "", "models": [{
+        "family": "New", "name": "New 1B", "parameters": 1000000000, "context": 4096, "abilities": ["chat"],
+        "licence": "MIT", "repo": "someone/new-GGUF", "file": "new-{quant}.gguf", "quantisations": ["Q8_0"],
+        "cache_bytes_per_token": 1000 }] }"#;
+    let path = test.app.paths().catalog();
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, newer).unwrap();
+    let new = test.app.inference().recommended().await.unwrap();
+    assert_eq!((new.len(), new[0].file.as_str()), (1, "new-Q8_0.gguf"));
+    fs::write(&path, "nonsense").unwrap();
+    assert_eq!(test.app.inference().recommended().await.unwrap(), own);
+}

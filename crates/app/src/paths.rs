@@ -89,6 +89,11 @@ impl Paths {
         }
     }
 
+    /// A list of models that takes the place of the one inside the program when it is newer.
+    pub fn catalog(&self) -> PathBuf {
+        self.data.join("catalog.json")
+    }
+
     pub fn database(&self) -> PathBuf {
         self.data.join("chats.db")
     }
@@ -136,11 +141,6 @@ impl Paths {
     /// whoever lists them.
     pub(crate) fn downloads(&self) -> PathBuf {
         self.models.join(".downloads")
-    }
-
-    /// A list of models worth having that is newer than the one inside the program.
-    pub(crate) fn catalog(&self) -> PathBuf {
-        self.data.join("catalog.json")
     }
 
     pub(crate) fn lock(&self) -> PathBuf {

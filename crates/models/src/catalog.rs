@@ -8,7 +8,7 @@ pub mod rank;
 use std::collections::HashSet;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The list inside the program.
 const OWN: &str = include_str!("catalog/catalog.json");
@@ -37,7 +37,7 @@ const BITS: &[(&str, f64)] = &[
 ];
 
 /// What a model can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ability {
     Chat,

@@ -486,16 +486,7 @@ fn granite_hybrid() -> Model {
         if attends(&layer) {
             attention(&mut model, layer, &sizes);
         } else {
-            model.norm(&name("attn_norm"), width);
-            let mixed = inner + 2 * state;
-            model.matrix(&name("ssm_in"), &[width, inner + mixed + heads]);
-            model.tensor(&name("ssm_conv1d.weight"), F32, &[4, mixed]);
-            model.bias(&name("ssm_conv1d"), mixed);
-            model.bias(&name("ssm_dt"), heads);
-            model.tensor(&name("ssm_a"), F32, &[1, heads]);
-            model.tensor(&name("ssm_d"), F32, &[1, heads]);
-            model.tensor(&name("ssm_norm.weight"), F32, &[inner, 1]);
-            model.matrix(&name("ssm_out"), &[inner, width]);
+            granite_state(&mut model, layer, width, (inner, state, heads));
         }
         model.norm(&name("ffn_norm"), width);
         experts(&mut model, layer, width, sizes.network, 64);
@@ -504,6 +495,25 @@ fn granite_hybrid() -> Model {
         model.matrix(&name("ffn_down_shexp"), &[1024, width]);
     }
     model
+}
+
+fn granite_state(
+    model: &mut Model,
+    layer: u64,
+    width: u64,
+    (inner, state, heads): (u64, u64, u64),
+) {
+    let name = name(layer);
+    model.norm(&name("attn_norm"), width);
+    let mixed = inner + 2 * state;
+    model.matrix(&name("ssm_in"), &[width, inner + mixed + heads]);
+    model.tensor(&name("ssm_conv1d.weight"), F32, &[4, mixed]);
+    model.bias(&name("ssm_conv1d"), mixed);
+    model.bias(&name("ssm_dt"), heads);
+    model.tensor(&name("ssm_a"), F32, &[1, heads]);
+    model.tensor(&name("ssm_d"), F32, &[1, heads]);
+    model.tensor(&name("ssm_norm.weight"), F32, &[inner, 1]);
+    model.matrix(&name("ssm_out"), &[inner, width]);
 }
 
 /// Layers with attention of [`lfm2`].

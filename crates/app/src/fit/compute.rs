@@ -5,7 +5,7 @@
 //! llama.cpp reserves: some tensors of the model's width and the masks are always there, and with them either the logits, or the inside
 //! of one layer. Flash attention is taken for granted; without it a layer needs the scores of all heads as well.
 
-use hearth_models::Header;
+use hearth_models::{Header, PerLayer};
 
 use super::layers::Layers;
 
@@ -72,17 +72,17 @@ pub(super) fn bytes(header: &Header, layers: &Layers, step: &Step) -> u64 {
 /// Elements that one token has in the widest layer.
 fn inner_width(header: &Header) -> u64 {
     let shape = &header.shape;
-    let network = shape.feed_forward_length.as_ref().map_or(0, |n| n.most());
+    let network = shape.feed_forward_length.as_ref().map_or(0, PerLayer::most);
     let gated = if UNGATED.contains(&header.architecture.as_str()) {
         UNGATED_NETWORK
     } else {
         NETWORK
     };
-    let used = shape.expert_used_count.as_ref().map_or(0, |n| n.most());
+    let used = shape.expert_used_count.as_ref().map_or(0, PerLayer::most);
     let expert = shape
         .expert_feed_forward_length
         .as_ref()
-        .map_or(network, |n| n.most());
+        .map_or(network, PerLayer::most);
     // What each expert says lies beside what it made it of until all is added up.
     let answers = header
         .embedding_length

@@ -184,7 +184,7 @@ fn parts(name: &str, shape: &Shape, index: u64) -> (bool, bool) {
     } else if STATE_BY_INTERVAL.contains(&name) {
         let interval = shape.state.full_attention_interval.unwrap_or(4).max(1);
         let listed = number(&shape.state.recurrent_layers).map(|flag| flag != 0);
-        let recurrent = listed.unwrap_or((index + 1) % interval != 0);
+        let recurrent = listed.unwrap_or(!(index + 1).is_multiple_of(interval));
         (!recurrent, recurrent)
     } else {
         (has_heads, false)
@@ -263,7 +263,7 @@ impl Windows {
         match &self.pattern {
             PerLayer::Each(_) => self.pattern.of(index).is_some_and(|flag| flag != 0),
             PerLayer::Same(0) => true,
-            PerLayer::Same(period) if self.whole_first => index % period != 0,
+            PerLayer::Same(period) if self.whole_first => !index.is_multiple_of(*period),
             PerLayer::Same(period) => index % period < period - 1,
         }
     }

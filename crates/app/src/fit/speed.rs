@@ -3,7 +3,7 @@
 //! Decoding waits for memory. Of llama.cpp on ten of Apple's chips with a 7B model of three sizes (llama.cpp discussion 4167), a token
 //! took 1.03 to 1.16 times as long as reading the weights at the chip's bandwidth, and 4.3 to 5.6 ms beside that for 32 layers.
 
-use hearth_models::Header;
+use hearth_models::{Header, PerLayer};
 
 /// Of the bandwidth that a chip is sold with, so much is lost.
 const LOSS: f64 = 1.1;
@@ -19,7 +19,7 @@ pub(super) fn tokens_per_second(header: &Header, bandwidth: u32) -> f64 {
 /// Bytes of the weights that one token needs.
 fn read_bytes(header: &Header) -> u64 {
     let (shape, bytes) = (&header.shape, &header.shape.tensors);
-    let used = shape.expert_used_count.as_ref().map_or(0, |n| n.most());
+    let used = shape.expert_used_count.as_ref().map_or(0, PerLayer::most);
     let count = shape.expert_count.unwrap_or(0).max(used).max(1);
     let experts = u128::from(bytes.experts) * u128::from(used) / u128::from(count);
     // The embeddings are read whole only where they make the logits as well.
@@ -40,7 +40,7 @@ fn read_bytes(header: &Header) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use hearth_models::{PerLayer, Shape, TensorBytes};
+    use hearth_models::{Shape, TensorBytes};
 
     use super::*;
 

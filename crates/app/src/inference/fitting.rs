@@ -27,9 +27,9 @@ pub(super) struct Memory {
 }
 
 #[derive(Default)]
-struct Limits {
-    plan: Option<Plan>,
-    bandwidth_gb_s: Option<u32>,
+pub(super) struct Limits {
+    pub(super) plan: Option<Plan>,
+    pub(super) bandwidth_gb_s: Option<u32>,
 }
 
 impl Memory {
@@ -133,7 +133,7 @@ impl Inference {
         }
     }
 
-    async fn limits(&self) -> &Limits {
+    pub(super) async fn limits(&self) -> &Limits {
         let read = || async {
             let machine = self.memory.machine.clone();
             let read = tokio::task::spawn_blocking(move || {
