@@ -133,7 +133,7 @@ async fn the_embedding_model_is_listed_and_does_not_chat() {
 #[tokio::test(flavor = "multi_thread")]
 async fn models_worth_having_are_ranked_and_a_newer_list_counts() {
     let test = TestApp::start();
-    let own = test.app.inference().recommended().await.unwrap();
+    let own = test.app.suggested_models().await.unwrap();
     assert!(own.len() > 30 && own.iter().all(|model| !model.reason.is_empty()));
     // What fits comes first.
     let fits: Vec<bool> = own.iter().map(|model| model.fits == Some(true)).collect();
@@ -145,8 +145,8 @@ async fn models_worth_having_are_ranked_and_a_newer_list_counts() {
     let path = test.app.paths().catalog();
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, newer).unwrap();
-    let new = test.app.inference().recommended().await.unwrap();
-    assert_eq!((new.len(), new[0].file.as_str()), (1, "new-Q8_0.gguf"));
+    let new = test.app.suggested_models().await.unwrap();
+    assert_eq!((new.len(), new[0].wanted.as_str()), (1, "someone/new-GGUF:Q8_0"));
     fs::write(&path, "nonsense").unwrap();
-    assert_eq!(test.app.inference().recommended().await.unwrap(), own);
+    assert_eq!(test.app.suggested_models().await.unwrap(), own);
 }
