@@ -139,6 +139,7 @@ fn run(fake: bool) -> io::Result<()> {
 /// Makes a smaller copy of a model: gets one job, tells how far it is and what came of it. The parent ends it to cancel.
 fn quantise() -> io::Result<()> {
     let output = Output::take()?;
+    log::init();
     let mut input = BufReader::new(io::stdin());
     let Some(job) = protocol::read(&mut input)? else {
         return Ok(());

@@ -58,7 +58,7 @@ extern "C" fn on_line(level: sys::ggml_log_level, text: *const c_char, _: *mut c
     // SAFETY: llama.cpp hands over a string of its own that ends with NUL and lives through the call.
     let line = unsafe { CStr::from_ptr(text) }.to_string_lossy();
     if level == sys::GGML_LOG_LEVEL_ERROR || level == sys::GGML_LOG_LEVEL_WARN {
-        eprint!("{line}");
+        tracing::warn!("{}", line.trim_end());
     }
     let mut sink = sink();
     if level == sys::GGML_LOG_LEVEL_ERROR && sink.first_error.is_none() {
