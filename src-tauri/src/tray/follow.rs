@@ -172,7 +172,7 @@ mod tests {
             changes[3..],
             [
                 "Idle true",
-                "Slowed by Low Power Mode.",
+                "Slowed by Low Power Mode",
                 "Idle false",
                 "Nothing is held back"
             ]
