@@ -10,6 +10,8 @@ use std::process::Command;
 
 /// Longest source file in lines.
 const MAX_LINES: usize = 800;
+/// The one source that is not written by hand.
+const MADE: &str = "ui/src/ipc/bindings.ts";
 
 /// Crate to the crates of ours that it may depend on. `*` is any.
 const EDGES: &[(&str, &[&str])] = &[
@@ -122,7 +124,9 @@ fn second_owners(tree: &Dependencies) -> Vec<String> {
 }
 
 fn too_long<'a>(files: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<String> {
-    let long = files.filter(|(_, text)| text.lines().count() > MAX_LINES);
+    // A file that a program writes is read by programs.
+    let by_hand = files.filter(|(path, _)| *path != MADE);
+    let long = by_hand.filter(|(_, text)| text.lines().count() > MAX_LINES);
     long.map(|(path, text)| {
         format!(
             "{path} has {} lines, the limit is {MAX_LINES}",

@@ -382,11 +382,12 @@ fn change_array(value: &mut Value, words: &Words, random: &mut Random) {
         }
         3 => {
             value.bytes.extend(&number(random).to_le_bytes()[..size]);
-            value.bytes[4..12].copy_from_slice(&(count + 1).to_le_bytes());
+            value.bytes[4..12].copy_from_slice(&count.wrapping_add(1).to_le_bytes());
         }
         _ => {
-            let at = 12 + random.below(count as usize) * size;
-            if let Some(element) = value.bytes.get_mut(at..at + size) {
+            let place = random.below(count as usize).saturating_mul(size);
+            let at = place.saturating_add(12);
+            if let Some(element) = value.bytes.get_mut(at..at.saturating_add(size)) {
                 element.copy_from_slice(&number(random).to_le_bytes()[..size]);
             }
         }
@@ -397,9 +398,11 @@ fn change_array(value: &mut Value, words: &Words, random: &mut Random) {
 fn change_texts(value: &mut Value, count: usize, words: &Words, random: &mut Random) {
     let at = random.below(count);
     let mut start = 12;
-    let mut elements = Vec::with_capacity(count);
+    // The count may be a lie of an earlier change.
+    let mut elements = Vec::new();
     while let Some(length) = value.bytes.get(start..start + 8) {
-        let end = start + 8 + u64::from_le_bytes(length.try_into().unwrap()) as usize;
+        let length = u64::from_le_bytes(length.try_into().unwrap()) as usize;
+        let end = length.saturating_add(start + 8);
         let Some(element) = value.bytes.get(start..end) else {
             return;
         };

@@ -66,8 +66,8 @@ fn unusual_but_sound() {
         (
             "smallest alignment",
             Model::sound()
-                .with("general.alignment", u32(1))
-                .change(|model| model.alignment = 1),
+                .with("general.alignment", u32(32))
+                .change(|model| model.alignment = 32),
         ),
         (
             "heads per layer",
