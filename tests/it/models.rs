@@ -146,7 +146,10 @@ async fn models_worth_having_are_ranked_and_a_newer_list_counts() {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, newer).unwrap();
     let new = test.app.suggested_models().await.unwrap();
-    assert_eq!((new.len(), new[0].wanted.as_str()), (1, "someone/new-GGUF:Q8_0"));
+    assert_eq!(
+        (new.len(), new[0].wanted.as_str()),
+        (1, "someone/new-GGUF:Q8_0")
+    );
     fs::write(&path, "nonsense").unwrap();
     assert_eq!(test.app.suggested_models().await.unwrap(), own);
 }
