@@ -201,7 +201,7 @@ fn the_running_hearth_fetches_for_the_command_and_for_programs() {
     let hub = hub(None);
     let address = hub.address.clone();
     let served = Served::start_with(
-        18180,
+        18220,
         &[("HF_ENDPOINT", &address), ("HEARTH_DISK_RESERVE_GB", "0")],
     );
     let output = run(served.home.path(), &hub, &["pull", REPO]);
