@@ -141,6 +141,25 @@ describe.each(["light", "dark"])("%s", (theme) => {
     expect(await faults()).toEqual([])
   })
 
+  test("the models with what one takes, the dialog for a smaller copy, and what could be fetched", async () => {
+    await hearth.click("nav-models")
+    await hearth.browser.$('[data-testid="model"][data-model="starter"] [data-testid="model-toggle"]').click()
+    await hearth.at("memory-bar").waitForExist()
+    await settled()
+    expect(await faults()).toEqual([])
+    await hearth.click("model-copy")
+    await hearth.at("copy-dialog").waitForDisplayed()
+    await settled()
+    expect(await faults()).toEqual([])
+    await hearth.browser.keys("Escape")
+    await hearth.at("copy-dialog").waitForExist({ reverse: true })
+    await hearth.click("models-tab-discover")
+    await hearth.at("suggested").waitForExist()
+    await settled()
+    expect(await faults()).toEqual([])
+    await hearth.click("close-models")
+  })
+
   test("the dialog before all chats are deleted", async () => {
     await hearth.settings("advanced")
     await hearth.click("delete-all")
