@@ -97,6 +97,10 @@ impl Vocabulary {
             let length = cursor.string_length(&field, MAX_TOKEN_BYTES)?;
             text.resize(length as usize, 0);
             cursor.fill(&field, &mut text)?;
+            // To C++ a text ends at its first NUL, so two that differ behind one are the same.
+            if let Some(end) = text.iter().position(|byte| *byte == 0) {
+                text.truncate(end);
+            }
             if text.is_empty() {
                 // llama.cpp gives empty tokens a text of their own, which another token may have taken.
                 text.extend_from_slice(format!("[EMPTY_{index}]").as_bytes());

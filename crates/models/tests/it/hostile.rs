@@ -493,6 +493,10 @@ fn tokenizer() {
             bpe("tokens", texts(&["a", "", "[EMPTY_1]"])),
         ),
         (
+            "`tokenizer.ggml.tokens`",
+            bpe("tokens", texts(&["a", "b", "b\0c"])),
+        ),
+        (
             "`tokenizer.ggml.tokens` element 1",
             bpe(
                 "tokens",
