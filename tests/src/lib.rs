@@ -79,9 +79,10 @@ async fn end_of(mut follow: Follow) -> Message {
         }
         panic!("the answer had no end");
     };
-    tokio::time::timeout(Duration::from_secs(30), wait)
+    // A real model beside other tests that use every core is slow; that it answers at all is what counts.
+    tokio::time::timeout(Duration::from_secs(180), wait)
         .await
-        .expect("an answer within 30 s")
+        .expect("an answer within 180 s")
 }
 
 /// An app whose whole world is one folder. A stand-in for the starter model lies there, since the fake engine reads none.
