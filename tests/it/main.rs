@@ -5,7 +5,6 @@ mod canaries;
 mod chats;
 mod command;
 mod durability;
-mod governor;
 mod inference;
 mod memory;
 mod models;

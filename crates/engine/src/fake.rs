@@ -4,7 +4,7 @@
 //! decides what happens: it is repeated, unless it is a command such as `!say hello`, `!slow 20 words`, `!abort` or `!error`.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::backend::{Backend, DecodeError, Input, Reuse, Sequence, Token};
 use crate::output::Syntax;
@@ -14,6 +14,8 @@ use crate::template::Template;
 use crate::{Error, ModelInfo, Request};
 
 const END: Token = 256;
+/// A longer delay than this is not made up for: the model stood still.
+const MOST_LATE: Duration = Duration::from_millis(100);
 /// Places of any picture in the KV cache.
 const IMAGE_PLACES: usize = 4;
 const USER: &str = "<|im_start|>user\n";
@@ -32,7 +34,10 @@ pub struct Fake {
 struct Reply {
     bytes: Vec<u8>,
     sent: usize,
+    /// Between two tokens.
     delay: Duration,
+    /// How much longer than asked the waits took so far. The next ones are shorter by it: a busy machine does not change the pace.
+    late: Duration,
     command: Command,
 }
 
@@ -102,8 +107,18 @@ impl Reply {
             bytes: reply.into_bytes(),
             sent: 0,
             delay,
+            late: Duration::ZERO,
             command: strikes,
         }
+    }
+
+    /// Waits as long as the next token takes, half of it at least: tokens that come at once would count as one step.
+    fn wait(&mut self) {
+        let began = Instant::now();
+        let wait = self.delay.saturating_sub(self.late).max(self.delay / 2);
+        std::thread::sleep(wait);
+        let late = (self.late + began.elapsed()).saturating_sub(self.delay);
+        self.late = late.min(MOST_LATE);
     }
 }
 
@@ -192,7 +207,9 @@ impl Backend for Fake {
         let Some(reply) = self.replies.get_mut(&slot) else {
             return Ok(END);
         };
-        std::thread::sleep(reply.delay);
+        if !reply.delay.is_zero() {
+            reply.wait();
+        }
         // A command strikes in the middle of the reply, so that there is something to lose.
         if reply.sent == reply.bytes.len() / 2 {
             match reply.command {
