@@ -11,11 +11,6 @@
     clippy::semicolon_if_nothing_returned
 )]
 
-// The other tests use the rest of it.
-#[allow(dead_code)]
-#[path = "it/builder.rs"]
-mod builder;
-
 mod gguf {
     mod corpus;
     mod differential;

@@ -11,7 +11,6 @@
 
 mod it {
     mod architectures;
-    mod builder;
     mod download;
     mod download_many;
     mod fuzz;

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use hearth_models::{Error, starter, validate_prefix};
 
-use super::super::builder::Model;
 use super::reader;
+use hearth_gguf_writer::Model;
 
 /// Room that the corpus may take in the repository, in bytes.
 const MAX_CORPUS_BYTES: usize = 200_000;

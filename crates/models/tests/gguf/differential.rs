@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hearth_models::validate_prefix;
 
-use super::super::builder::Model;
 use super::flood::{Flood, accepts};
 use super::llama::{Fate, Llama};
 use super::mutation::Mutant;
 use super::{corpus, seeds};
+use hearth_gguf_writer::Model;
 
 /// Mutants that are tried, and the number of the first.
 const MUTANTS: &str = "HEARTH_GGUF_MUTANTS";

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use hearth_models::{Error, validate_prefix};
 
-use super::super::builder::Model;
 use super::corpus;
 use super::mutation::{Mutant, Words, mutate};
 use super::random::Random;
+use hearth_gguf_writer::Model;
 
 /// How long the flood lasts in `make test`.
 const FLOOD: Duration = Duration::from_secs(45);

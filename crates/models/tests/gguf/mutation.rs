@@ -2,8 +2,8 @@
 //!
 //! It must not know the rules of the validator, only the format.
 
-use super::super::builder::{Model, Tensor, Value, array, bool, f32, i32, text, u8, u16, u32, u64};
 use super::random::Random;
+use hearth_gguf_writer::{Model, Tensor, Value, array, bool, f32, i32, text, u8, u16, u32, u64};
 
 /// Data of a tensor beyond which its size is not corrected any more, in bytes: the file would only be long.
 const MAX_TENSOR_BYTES: u64 = 4 << 20;

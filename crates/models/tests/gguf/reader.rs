@@ -2,7 +2,7 @@
 //!
 //! It must not use the crate under test, and need not survive a damaged file: it reads only what lies in the corpus.
 
-use super::super::builder::{Model, Tensor, Value};
+use hearth_gguf_writer::{Model, Tensor, Value};
 
 struct Bytes<'a>(&'a [u8]);
 

@@ -5,10 +5,10 @@
 
 use std::collections::HashSet;
 
-use super::super::builder::{
+use super::mutation::measure;
+use hearth_gguf_writer::{
     Model, Tensor, Value, array, bool, f32, f32s, i32s, text, texts, u32, u32s,
 };
-use super::mutation::measure;
 
 pub struct Seed {
     pub name: String,

@@ -2,7 +2,7 @@
 
 use hearth_models::{Error, validate_prefix};
 
-use super::builder::*;
+use hearth_gguf_writer::*;
 
 fn check(bytes: &[u8]) -> Result<hearth_models::Header, Error> {
     validate_prefix(bytes, bytes.len() as u64)

@@ -14,8 +14,8 @@ use hearth_models::download::{
 use hearth_models::hub::{Error, Hub, Result, Wanted, choose};
 use tokio::sync::watch;
 
-use super::builder::*;
 use super::hub_server::{Fault, FaultHub, sha256};
+use hearth_gguf_writer::*;
 
 pub const LONG: Duration = Duration::from_secs(60);
 pub const MIB: u64 = 1 << 20;

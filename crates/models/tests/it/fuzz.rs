@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use hearth_models::{Error, validate_prefix};
 use proptest::prelude::*;
 
-use super::builder::*;
+use hearth_gguf_writer::*;
 
 /// Far above what a check of a few kilobytes takes on a busy machine; a runaway loop takes longer.
 const LIMIT: Duration = Duration::from_secs(30);

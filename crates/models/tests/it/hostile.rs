@@ -2,7 +2,7 @@
 
 use hearth_models::{Error, validate_prefix};
 
-use super::builder::*;
+use hearth_gguf_writer::*;
 
 /// Checks a file as if all of it were at hand.
 fn check(bytes: &[u8]) -> Result<hearth_models::Header, Error> {

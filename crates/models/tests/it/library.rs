@@ -5,7 +5,7 @@ use std::path::Path;
 
 use hearth_models::{Error, Library, Source, embedder, starter};
 
-use super::builder::*;
+use hearth_gguf_writer::*;
 
 fn write(folder: &Path, name: &str, model: &Model) {
     let path = folder.join(name);

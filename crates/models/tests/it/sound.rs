@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use hearth_models::{Error, Pooling, Purpose, embedder, starter, validate_file, validate_prefix};
 
-use super::builder::*;
+use hearth_gguf_writer::*;
 
 #[test]
 fn header_of_a_tiny_model() {

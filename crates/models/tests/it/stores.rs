@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use hearth_models::{Error, Library, ModelFile, Source, Store, own};
 use sha2::{Digest, Sha256};
 
-use super::builder::*;
+use hearth_gguf_writer::*;
 
 fn hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes)

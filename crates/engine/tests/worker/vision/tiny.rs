@@ -3,88 +3,36 @@
 
 use std::io::Write;
 
+use hearth_gguf_writer::{Model, Value, bool, f32, f32s, i32s, tensor, text, texts, u32};
 use tempfile::NamedTempFile;
 
-/// A GGUF file in the making: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
-#[derive(Default)]
-struct Gguf {
-    keys: Vec<u8>,
-    key_count: u64,
-    entries: Vec<u8>,
-    tensor_count: u64,
+/// A file in the making, and the data of its tensors.
+struct Tiny {
+    file: Model,
     data: Vec<u8>,
     random: u64,
 }
 
-const UINT32: u32 = 4;
-const INT32: u32 = 5;
-const FLOAT32: u32 = 6;
-const BOOL: u32 = 7;
-const STRING: u32 = 8;
-const ARRAY: u32 = 9;
-
-fn text(text: &str) -> Vec<u8> {
-    let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
-    bytes.extend(text.as_bytes());
-    bytes
-}
-
-impl Gguf {
-    fn key(&mut self, name: &str, kind: u32, value: &[u8]) {
-        self.keys.extend(text(name));
-        self.keys.extend(kind.to_le_bytes());
-        self.keys.extend(value);
-        self.key_count += 1;
+impl Tiny {
+    fn new(architecture: &str) -> Self {
+        Self {
+            file: Model::new(architecture),
+            data: Vec::new(),
+            random: 0,
+        }
     }
 
-    fn string(&mut self, name: &str, value: &str) {
-        self.key(name, STRING, &text(value));
-    }
-
-    fn number(&mut self, name: &str, value: u32) {
-        self.key(name, UINT32, &value.to_le_bytes());
-    }
-
-    fn float(&mut self, name: &str, value: f32) {
-        self.key(name, FLOAT32, &value.to_le_bytes());
-    }
-
-    fn yes(&mut self, name: &str) {
-        self.key(name, BOOL, &[1]);
-    }
-
-    fn list(&mut self, name: &str, kind: u32, count: usize, items: Vec<u8>) {
-        let mut value = kind.to_le_bytes().to_vec();
-        value.extend((count as u64).to_le_bytes());
-        value.extend(items);
-        self.key(name, ARRAY, &value);
-    }
-
-    fn strings(&mut self, name: &str, items: &[String]) {
-        let bytes = items.iter().flat_map(|item| text(item)).collect();
-        self.list(name, STRING, items.len(), bytes);
-    }
-
-    fn floats(&mut self, name: &str, items: &[f32]) {
-        let bytes = items.iter().flat_map(|item| item.to_le_bytes()).collect();
-        self.list(name, FLOAT32, items.len(), bytes);
-    }
-
-    fn integers(&mut self, name: &str, items: &[i32]) {
-        let bytes = items.iter().flat_map(|item| item.to_le_bytes()).collect();
-        self.list(name, INT32, items.len(), bytes);
+    fn add(&mut self, entries: impl IntoIterator<Item = (&'static str, Value)>) {
+        for (key, value) in entries {
+            self.file.add(key, value);
+        }
     }
 
     /// A tensor of random numbers around `middle`, the first dimension being the innermost.
     fn tensor(&mut self, name: &str, shape: &[u64], middle: f32, spread: f32) {
-        self.entries.extend(text(name));
-        self.entries.extend((shape.len() as u32).to_le_bytes());
-        self.entries
-            .extend(shape.iter().flat_map(|side| side.to_le_bytes()));
-        self.entries.extend(0_u32.to_le_bytes());
-        self.entries.extend((self.data.len() as u64).to_le_bytes());
-        self.tensor_count += 1;
-        for _ in 0..shape.iter().product() {
+        let count = shape.iter().product();
+        self.file.tensors.push(tensor(name, shape, F32, 4 * count));
+        for _ in 0..count {
             self.random = self
                 .random
                 .wrapping_mul(6_364_136_223_846_793_005)
@@ -109,43 +57,39 @@ impl Gguf {
     }
 
     fn write(self) -> NamedTempFile {
-        let mut bytes = b"GGUF".to_vec();
-        bytes.extend(3_u32.to_le_bytes());
-        bytes.extend(self.tensor_count.to_le_bytes());
-        bytes.extend(self.key_count.to_le_bytes());
-        bytes.extend(self.keys);
-        bytes.extend(self.entries);
-        bytes.resize(bytes.len().next_multiple_of(32), 0);
-        bytes.extend(self.data);
         let mut file = NamedTempFile::with_suffix(".gguf").unwrap();
-        file.write_all(&bytes).unwrap();
+        file.write_all(&self.file.head()).unwrap();
+        file.write_all(&self.data).unwrap();
         file
     }
 }
 
+/// Number of the type of all tensors here.
+const F32: u32 = 0;
 const WIDTH: u64 = 32;
 const PATCH: u64 = 14;
 /// Pixels of a side of what the first model sees, and patches along it.
 const SIDE: u64 = 112;
 
 /// What both projectors have in common.
-fn projector(kind: &str, output: u64) -> Gguf {
-    let mut file = Gguf::default();
-    file.string("general.architecture", "clip");
-    file.string("general.type", "mmproj");
-    file.yes("clip.has_vision_encoder");
-    file.yes("clip.use_gelu");
-    file.string("clip.projector_type", kind);
-    file.number("clip.vision.embedding_length", WIDTH as u32);
-    file.number("clip.vision.attention.head_count", 2);
-    file.number("clip.vision.feed_forward_length", 2 * WIDTH as u32);
-    file.number("clip.vision.block_count", 2);
-    file.number("clip.vision.projection_dim", output as u32);
-    file.float("clip.vision.attention.layer_norm_epsilon", 1e-5);
-    file.number("clip.vision.image_size", SIDE as u32);
-    file.number("clip.vision.patch_size", PATCH as u32);
-    file.floats("clip.vision.image_mean", &[0.5; 3]);
-    file.floats("clip.vision.image_std", &[0.25; 3]);
+fn projector(kind: &str, output: u64) -> Tiny {
+    let mut file = Tiny::new("clip");
+    file.add([
+        ("general.type", text("mmproj")),
+        ("clip.has_vision_encoder", bool(true)),
+        ("clip.use_gelu", bool(true)),
+        ("clip.projector_type", text(kind)),
+        ("clip.vision.embedding_length", u32(WIDTH as u32)),
+        ("clip.vision.attention.head_count", u32(2)),
+        ("clip.vision.feed_forward_length", u32(2 * WIDTH as u32)),
+        ("clip.vision.block_count", u32(2)),
+        ("clip.vision.projection_dim", u32(output as u32)),
+        ("clip.vision.attention.layer_norm_epsilon", f32(1e-5)),
+        ("clip.vision.image_size", u32(SIDE as u32)),
+        ("clip.vision.patch_size", u32(PATCH as u32)),
+        ("clip.vision.image_mean", f32s(&[0.5; 3])),
+        ("clip.vision.image_std", f32s(&[0.25; 3])),
+    ]);
     file.tensor("v.patch_embd.weight", &[PATCH, PATCH, 3, WIDTH], 0.0, 0.05);
     for layer in 0..2 {
         let name = |part: &str| format!("v.blk.{layer}.{part}");
@@ -219,17 +163,18 @@ fn byte_characters() -> Vec<String> {
 
 /// A Qwen2-VL with a token for each byte.
 pub fn qwen() -> NamedTempFile {
-    let mut file = Gguf::default();
-    file.string("general.architecture", "qwen2vl");
-    file.number("qwen2vl.block_count", 2);
-    file.number("qwen2vl.context_length", 2048);
-    file.number("qwen2vl.embedding_length", QWEN_WIDTH as u32);
-    file.number("qwen2vl.feed_forward_length", 2 * QWEN_WIDTH as u32);
-    file.number("qwen2vl.attention.head_count", 2);
-    file.number("qwen2vl.attention.head_count_kv", 2);
-    file.float("qwen2vl.attention.layer_norm_rms_epsilon", 1e-5);
-    file.float("qwen2vl.rope.freq_base", 10_000.0);
-    file.integers("qwen2vl.rope.dimension_sections", &[4, 6, 6, 0]);
+    let mut file = Tiny::new("qwen2vl");
+    file.add([
+        ("qwen2vl.block_count", u32(2)),
+        ("qwen2vl.context_length", u32(2048)),
+        ("qwen2vl.embedding_length", u32(QWEN_WIDTH as u32)),
+        ("qwen2vl.feed_forward_length", u32(2 * QWEN_WIDTH as u32)),
+        ("qwen2vl.attention.head_count", u32(2)),
+        ("qwen2vl.attention.head_count_kv", u32(2)),
+        ("qwen2vl.attention.layer_norm_rms_epsilon", f32(1e-5)),
+        ("qwen2vl.rope.freq_base", f32(10_000.0)),
+        ("qwen2vl.rope.dimension_sections", i32s(&[4, 6, 6, 0])),
+    ]);
     let mut vocabulary = byte_characters();
     let control = [
         "<|endoftext|>",
@@ -240,13 +185,17 @@ pub fn qwen() -> NamedTempFile {
     ];
     vocabulary.extend(control.map(str::to_owned));
     let count = vocabulary.len();
-    file.string("tokenizer.ggml.model", "gpt2");
-    file.string("tokenizer.ggml.pre", "qwen2");
-    file.strings("tokenizer.ggml.tokens", &vocabulary);
+    file.add([
+        ("tokenizer.ggml.model", text("gpt2")),
+        ("tokenizer.ggml.pre", text("qwen2")),
+        ("tokenizer.ggml.tokens", texts(&vocabulary)),
+    ]);
     let kinds: Vec<i32> = (0..count).map(|n| if n < 256 { 1 } else { 3 }).collect();
-    file.integers("tokenizer.ggml.token_type", &kinds);
-    file.strings("tokenizer.ggml.merges", &["a b".to_owned()]);
-    file.number("tokenizer.ggml.eos_token_id", 258);
+    file.add([
+        ("tokenizer.ggml.token_type", i32s(&kinds)),
+        ("tokenizer.ggml.merges", texts(&["a b".to_owned()])),
+        ("tokenizer.ggml.eos_token_id", u32(258)),
+    ]);
     file.tensor("token_embd.weight", &[QWEN_WIDTH, count as u64], 0.0, 1.0);
     file.matrix("output.weight", QWEN_WIDTH, count as u64);
     file.norm("output_norm.weight", QWEN_WIDTH);
