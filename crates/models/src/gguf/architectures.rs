@@ -104,6 +104,10 @@ const DIVIDED_BY_EXPERTS: &[&str] = &[
 const TWICE_AS_WIDE: &[&str] = &["granitehybrid", "jamba"];
 /// Architectures whose heads, where attention is latent, must be longer than the part of them that is rotated.
 const LATENT: &[&str] = &["deepseek2", "hy_v4", "mistral4"];
+/// Architectures that compress keys and values but keep them whole for every head.
+const KEPT_WHOLE: &[&str] = &["minicpm3", "plm"];
+/// Architectures whose recurrent heads share the whole width.
+const SHARED_WIDTH: &[&str] = &["arwkv7", "rwkv6", "rwkv6qwen2", "rwkv7"];
 /// Files that are a part of something else.
 const NO_MODELS: &[(&str, &str)] = &[
     ("dflash", "it drafts for another model"),
@@ -182,6 +186,11 @@ fn must_be(metadata: &Metadata, key: &str, allowed: &[u64]) -> Result<()> {
 fn check_heads(metadata: &Metadata, architecture: &str, layers: u64) -> Result<()> {
     let key = format!("{architecture}.attention.head_count");
     let heads = metadata.per_layer(&key, layers, u64::MAX)?;
+    let kv_key = format!("{architecture}.attention.head_count_kv");
+    let kv_heads = metadata.per_layer(&kv_key, layers, u64::MAX)?;
+    if KEPT_WHOLE.contains(&architecture) && !kv_heads.is_empty() && kv_heads != heads {
+        return Err(metadata.wrong(&kv_key, "must be as many as there are heads"));
+    }
     if WITHOUT_HEADS.contains(&architecture) || heads.first().is_some_and(|heads| *heads > 0) {
         return Ok(());
     }
@@ -208,6 +217,12 @@ fn check_experts(metadata: &Metadata, architecture: &str, layers: u64) -> Result
 
 fn check_recurrence(metadata: &Metadata, architecture: &str, width: u64) -> Result<()> {
     let key = |name: &str| format!("{architecture}.{name}");
+    let head_key = key("wkv.head_size");
+    let head = metadata.size(&head_key)?.unwrap_or(0);
+    if SHARED_WIDTH.contains(&architecture) && head > 0 && !width.is_multiple_of(head) {
+        let reason = format!("{head} does not divide the embedding length {width}");
+        return Err(metadata.wrong(&head_key, reason));
+    }
     let inner_key = key("ssm.inner_size");
     if TWICE_AS_WIDE.contains(&architecture) {
         must_be(metadata, &inner_key, &[2 * width])?;

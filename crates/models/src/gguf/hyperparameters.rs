@@ -4,7 +4,7 @@
 //! builds the graph. Read from `llama-model.cpp`, `llama-hparams.h`, `models/*.cpp` and `ggml.c` of the llama.cpp that
 //! llama-cpp-sys-2 0.1.161 carries. It must not know the tensors.
 
-use super::metadata::Metadata;
+use super::metadata::{Metadata, Value};
 use super::types::{MAX_EXPERTS, MAX_LAYERS, MAX_WIDTH};
 use crate::error::Result;
 
@@ -12,6 +12,9 @@ use crate::error::Result;
 const MAX_CONTEXT_TOKENS: u64 = 1 << 30;
 /// Most attention heads of a layer. The most known are 128.
 const MAX_HEADS: u64 = 4096;
+
+/// Functions that choose experts, counted from 1 (`llama_expert_gating_func_type`).
+const GATING_FUNCTIONS: u64 = 4;
 
 /// Architectures whose graph asserts that keys and values have the same head size.
 const EQUAL_HEADS: &[&str] = &[
@@ -157,6 +160,7 @@ pub(super) fn check(metadata: &Metadata, architecture: &str) -> Result<Sizes> {
     )?;
     check_experts(metadata, architecture, block_count)?;
     check_positions(metadata, architecture)?;
+    check_epsilons(metadata, architecture)?;
     let head_count = heads.iter().copied().max().filter(|heads| *heads > 0);
     let head_count_kv = kv_heads
         .iter()
@@ -241,6 +245,7 @@ fn check_experts(metadata: &Metadata, architecture: &str, layers: u64) -> Result
     if !dense && (used > experts || (experts > 0 && used == 0)) {
         return Err(metadata.wrong(&used_key, format!("is {used} of {experts} experts")));
     }
+    metadata.size_within(&key("expert_gating_func"), 1, GATING_FUNCTIONS)?;
     let groups_key = key("expert_group_count");
     let groups = metadata.size(&groups_key)?.unwrap_or(0);
     if groups > 0 && groups >= experts.max(1) {
@@ -264,4 +269,23 @@ fn check_positions(metadata: &Metadata, architecture: &str) -> Result<()> {
         None | Some("none" | "linear" | "yarn" | "longrope") => Ok(()),
         Some(other) => Err(metadata.wrong(&key, format!("`{other}` is not known"))),
     }
+}
+
+/// What keeps a norm from dividing by zero: ggml asserts that it is not negative, which NaN fails too.
+fn check_epsilons(metadata: &Metadata, architecture: &str) -> Result<()> {
+    for name in [
+        "attention.layer_norm_epsilon",
+        "attention.layer_norm_rms_epsilon",
+        "attention.group_norm_epsilon",
+    ] {
+        let key = format!("{architecture}.{name}");
+        match metadata.entries.get(&key).map(|entry| &entry.value) {
+            Some(Value::Float(epsilon)) if !(0.0..=1.0).contains(epsilon) => {
+                let reason = format!("is {epsilon}, 0 to 1 are allowed");
+                return Err(metadata.wrong(&key, reason));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }

@@ -242,9 +242,11 @@ fn check_role(
     let usable = match found.role {
         TypeRole::Full => true,
         TypeRole::Weight => {
-            // One-dimensional weights are added or multiplied element by element: quantised ones cannot be, and norms and
-            // biases must have the type of the activations.
-            let is_norm = name.ends_with("norm.weight") || name.rsplit('.').next() == Some("bias");
+            // One-dimensional weights are added or multiplied element by element: quantised ones cannot be, and norms, biases and
+            // scales must have the type of the activations.
+            let end = name.rsplit('.').next().unwrap_or_default();
+            let is_norm =
+                name.ends_with("norm.weight") || ["bias", "scale", "input_scale"].contains(&end);
             // Factors of the rotation are read as they are.
             let is_factor = name.contains("rope_f");
             !is_factor && (dimensions > 1 || (found.block == 1 && !is_norm))

@@ -56,6 +56,8 @@ fn rules_of_single_architectures() {
     ];
     let loops = [("num_loops", u32(2)), ("block_count", u32(256))];
     let dense = [("dense_2_feat_in", u32(64)), ("dense_3_feat_out", u32(0))];
+    let head = [("wkv.head_size", u32(32))];
+    let whole = [("attention.head_count_kv", u32(4))];
     let none: [(&str, Value); 0] = [];
     for (architecture, sound, key, wrong) in [
         ("qwen3", &none[..], "attention.head_count", Some(u32(0))),
@@ -90,6 +92,13 @@ fn rules_of_single_architectures() {
             Some(u32(0)),
         ),
         ("rwkv7", &none[..], "wkv.head_size", Some(u32(0))),
+        ("rwkv7", &head[..], "wkv.head_size", Some(u32(48))),
+        (
+            "minicpm3",
+            &whole[..],
+            "attention.head_count_kv",
+            Some(u32(2)),
+        ),
         (
             "minimax-m3",
             &none[..],

@@ -298,6 +298,10 @@ fn tensors() {
             "tensor 3 `token_embd.weight`",
             add("token_embd.weight", &[8], 0),
         ),
+        (
+            "tensor 3 `blk.0.ffn_up.scale` type",
+            add("blk.0.ffn_up.scale", &[16], 30),
+        ),
         ("tensor 3 `t` dimensions", add("t", &[], 0)),
         ("tensor 3 `t` dimensions", add("t", &[1, 1, 1, 1, 1], 0)),
         ("tensor 3 `t` dimensions", add("t", &[0], 0)),
@@ -395,6 +399,10 @@ fn sizes() {
         ("expert_count", u32(1025)),
         ("expert_used_count", u32(1)),
         ("expert_group_count", u32(1)),
+        ("expert_gating_func", u32(9)),
+        ("attention.layer_norm_rms_epsilon", f32(f32::NAN)),
+        ("attention.layer_norm_epsilon", f32(-1e-5)),
+        ("attention.group_norm_epsilon", f32(f32::INFINITY)),
         ("pooling_type", u32(9)),
         ("attention.causal", u32(1)),
     ] {
