@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::paths::Paths;
 use crate::throttle::{Decision, Limits};
-use crate::timeline::{Happening, Moment};
+use crate::timeline::{Alert, Happening, Moment};
 
 /// Some morning in 2026, at the begin of a minute.
 const BEGIN_MS: i64 = 1_790_000_040_000;
@@ -283,8 +283,15 @@ fn the_weightiest_marks_are_kept_when_there_are_too_many() {
             },
         },
     };
-    timeline.mark(limits(BEGIN_MS));
-    for n in 1..600 {
+    let alert = Mark {
+        at_ms: BEGIN_MS,
+        what: Happening::Alert {
+            alert: Alert::Disk { percent: 5.0 },
+        },
+    };
+    timeline.mark(alert.clone());
+    timeline.mark(limits(BEGIN_MS + 1));
+    for n in 2..600 {
         timeline.mark(loaded(BEGIN_MS + n));
         if n == 300 {
             timeline.flush();
@@ -297,7 +304,7 @@ fn the_weightiest_marks_are_kept_when_there_are_too_many() {
     assert_eq!(marks.len(), MAX_MARKS);
     let all = timeline.with_every_mark(span(BEGIN_MS, BEGIN_MS + 5_000, 10));
     assert_eq!(all.unwrap().marks.len(), 600);
-    assert_eq!(marks[0], limits(BEGIN_MS));
+    assert_eq!(marks[..2], [alert, limits(BEGIN_MS + 1)]);
     assert_eq!(marks[MAX_MARKS - 1], loaded(BEGIN_MS + 599));
     assert!(marks.is_sorted_by_key(|mark| mark.at_ms));
 }
