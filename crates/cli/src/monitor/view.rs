@@ -86,7 +86,12 @@ fn cpu(reading: &Reading) -> String {
         celsius(reading.cpu_celsius),
         watts(reading.cpu_watts),
     ]);
-    for CoreTier { label, usage, mhz } in &reading.core_tiers {
+    let tiers = &reading.core_tiers;
+    for CoreTier { label, usage, mhz } in tiers {
+        // A single kind of cores is what stands in front already.
+        if tiers.len() == 1 && mhz.is_none() {
+            continue;
+        }
         let _ = write!(text, ", {label} {}", percent(*usage));
         if let Some(mhz) = mhz {
             let _ = write!(text, " at {mhz} MHz");
@@ -183,16 +188,21 @@ fn tokens(speed: Option<f32>) -> String {
     })
 }
 
+/// A figure and its unit, which also says what it is that is absent.
+fn measured(figure: Option<String>, unit: &str) -> String {
+    format!("{} {unit}", figure.as_deref().unwrap_or(ABSENT))
+}
+
 fn percent(share: Option<f32>) -> String {
-    share.map_or(ABSENT.to_owned(), |share| format!("{:.0} %", share * 100.0))
+    measured(share.map(|share| format!("{:.0}", share * 100.0)), "%")
 }
 
 fn celsius(degrees: Option<f32>) -> String {
-    degrees.map_or(ABSENT.to_owned(), |degrees| format!("{degrees:.0} °C"))
+    measured(degrees.map(|degrees| format!("{degrees:.0}")), "°C")
 }
 
 fn watts(power: Option<f32>) -> String {
-    power.map_or(ABSENT.to_owned(), |power| format!("{power:.1} W"))
+    measured(power.map(|power| format!("{power:.1}")), "W")
 }
 
 fn thermal(state: Option<ThermalState>) -> &'static str {
@@ -232,9 +242,9 @@ mod tests {
         for row in [
             "Speed     no tokens",
             "Requests  0 running, 0 waiting",
-            "CPU       n/a, n/a, n/a",
-            "GPU       n/a, n/a, n/a",
-            "Power     n/a",
+            "CPU       n/a %, n/a °C, n/a W",
+            "GPU       n/a %, n/a °C, n/a W",
+            "Power     n/a W",
             "Memory    n/a, pressure n/a",
             "Heat      n/a",
             "Traffic   disk n/a, network n/a",
@@ -281,7 +291,7 @@ mod tests {
         let text = lines(&moment).join("\n");
         for row in [
             "Speed     31.2 tokens/s (44 on the cool machine), star[2Jter",
-            "CPU       63 %, n/a, n/a, P 80 % at 3500 MHz",
+            "CPU       63 %, n/a °C, n/a W, P 80 % at 3500 MHz",
             "Memory    12.3 GB of 16.0 GB used, swap 0 kB, pressure n/a",
             "Limits    answers are slowed to 60 % because of heat (serious, 96 °C) and Low Power Mode",
             "Failed    sensors: gpu",
