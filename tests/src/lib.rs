@@ -38,8 +38,16 @@ impl TestApp {
     /// Ends the app and starts a new one on the same folder.
     pub async fn restart(self) -> Self {
         self.app.shut_down().await;
+        let chats = Arc::downgrade(&self.chats());
         let Self { app, home } = self;
         drop(app);
+        // A task that has just ended may hold them for a moment, and with them the folder.
+        for _ in 0..3000 {
+            if chats.strong_count() == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         Self::start_in(home)
     }
 
