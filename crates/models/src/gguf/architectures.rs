@@ -56,6 +56,9 @@ const RANGES: &[Range] = &[
     },
 ];
 
+/// Longest window of attention in tokens: the longest context trained so far is 10 Mi.
+const MAX_WINDOW_TOKENS: u64 = 1 << 24;
+
 /// Architectures without a layer that is not recurrent, or whose first layer may be: these may have no attention heads.
 const WITHOUT_HEADS: &[&str] = &[
     "arwkv7",
@@ -106,6 +109,18 @@ const TWICE_AS_WIDE: &[&str] = &["granitehybrid", "jamba"];
 const LATENT: &[&str] = &["deepseek2", "hy_v4", "mistral4"];
 /// Architectures that compress keys and values but keep them whole for every head.
 const KEPT_WHOLE: &[&str] = &["minicpm3", "plm"];
+/// Architectures that divide by the number of keys in every layer.
+const KEYS_EVERYWHERE: &[&str] = &["modern-bert"];
+/// Architectures that add a bias behind the convolution of a state space layer without looking whether there is one.
+const BIASED_CONVOLUTION: &[&str] = &[
+    "falcon-h1",
+    "granitehybrid",
+    "mamba2",
+    "nemotron_h",
+    "nemotron_h_moe",
+];
+/// Architectures that want a layer with a window where a window is given.
+const WINDOW_SOMEWHERE: &[&str] = &["gemma4"];
 /// Architectures whose recurrent heads share the whole width.
 const SHARED_WIDTH: &[&str] = &["arwkv7", "rwkv6", "rwkv6qwen2", "rwkv7"];
 /// Files that are a part of something else.
@@ -143,6 +158,7 @@ pub(super) fn check(
     check_recurrence(metadata, architecture, width)?;
     check_latent(metadata, architecture)?;
     check_loops(metadata, architecture, layers)?;
+    check_window(metadata, architecture)?;
     check_shapes(metadata, architecture, layers, width, names)?;
     match architecture {
         "gemma-embedding" => {
@@ -190,6 +206,9 @@ fn check_heads(metadata: &Metadata, architecture: &str, layers: u64) -> Result<(
     let kv_heads = metadata.per_layer(&kv_key, layers, u64::MAX)?;
     if KEPT_WHOLE.contains(&architecture) && !kv_heads.is_empty() && kv_heads != heads {
         return Err(metadata.wrong(&kv_key, "must be as many as there are heads"));
+    }
+    if KEYS_EVERYWHERE.contains(&architecture) && kv_heads.contains(&0) {
+        return Err(metadata.wrong(&kv_key, "gives a layer no keys"));
     }
     if WITHOUT_HEADS.contains(&architecture) || heads.first().is_some_and(|heads| *heads > 0) {
         return Ok(());
@@ -297,6 +316,21 @@ fn check_loops(metadata: &Metadata, architecture: &str, layers: u64) -> Result<(
     }
 }
 
+/// llama.cpp keeps a table as long as the window.
+fn check_window(metadata: &Metadata, architecture: &str) -> Result<()> {
+    let key = |name: &str| format!("{architecture}.attention.{name}");
+    metadata.size_within(&key("sliding_window"), 0, MAX_WINDOW_TOKENS)?;
+    let pattern = key("sliding_window_pattern");
+    match metadata.entries.get(&pattern).map(|entry| &entry.value) {
+        Some(Value::Integers(layers))
+            if WINDOW_SOMEWHERE.contains(&architecture) && layers.iter().all(|has| *has == 0) =>
+        {
+            Err(metadata.wrong(&pattern, "gives no layer a window"))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn check_gate(metadata: &Metadata, safe: &str, bound: &str) -> Result<()> {
     if metadata.flag(safe)? != Some(true) {
         return Err(metadata.wrong(safe, "must be true"));
@@ -359,18 +393,20 @@ fn check_shapes(
 
 /// The rules over names of tensors, which are known when all parts were read. `end` is where the table of tensors ends.
 pub(super) fn check_names(architecture: &str, layers: u64, names: &Names, end: u64) -> Result<()> {
-    if architecture != "rwkv6" {
-        return Ok(());
-    }
+    let missing = |name: String, why: String| Err(invalid(&format!("tensor `{name}`"), end, why));
     for layer in 0..layers {
-        let name = |tail: &str| format!("blk.{layer}.time_mix_lerp_{tail}.weight");
-        if !names.contains(&name("fused")) && !names.contains(&name("w")) {
-            let field = format!("tensor `{}`", name("w"));
-            return Err(invalid(
-                &field,
-                end,
-                format!("is missing, and `{}` too", name("fused")),
-            ));
+        let name = |tail: &str| format!("blk.{layer}.{tail}");
+        let (fused, first) = (
+            name("time_mix_lerp_fused.weight"),
+            name("time_mix_lerp_w.weight"),
+        );
+        if architecture == "rwkv6" && !names.contains(&fused) && !names.contains(&first) {
+            return missing(first, format!("is missing, and `{fused}` too"));
+        }
+        let (weight, bias) = (name("ssm_conv1d.weight"), name("ssm_conv1d.bias"));
+        let has_bias = names.contains(&bias) || !names.contains(&weight);
+        if BIASED_CONVOLUTION.contains(&architecture) && !has_bias {
+            return missing(bias, "is missing".to_owned());
         }
     }
     Ok(())

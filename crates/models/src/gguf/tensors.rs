@@ -229,6 +229,24 @@ fn read_shape<R: Read + Seek>(cursor: &mut Cursor<R>, field: &str) -> Result<Sha
     Ok(shape)
 }
 
+/// Whether a tensor must have the type of the activations: it is added to them, multiplied with them or read as it is. Converters
+/// write these so in any case.
+fn is_plain(name: &str) -> bool {
+    let end = name.rsplit('.').next().unwrap_or_default();
+    ["bias", "scale", "input_scale"].contains(&end)
+        || [
+            "norm.weight",
+            "ssm_conv1d.weight",
+            "shortconv.conv.weight",
+            "token_types.weight",
+            ".ssm_a",
+            ".ssm_d",
+        ]
+        .iter()
+        .any(|tail| name.ends_with(tail))
+        || name.contains("time_mix_lerp_")
+}
+
 /// Types for which ggml has no kernel at the place where the tensor is used: it would abort or call a null pointer.
 fn check_role(
     field: &dyn Display,
@@ -242,14 +260,10 @@ fn check_role(
     let usable = match found.role {
         TypeRole::Full => true,
         TypeRole::Weight => {
-            // One-dimensional weights are added or multiplied element by element: quantised ones cannot be, and norms, biases and
-            // scales must have the type of the activations.
-            let end = name.rsplit('.').next().unwrap_or_default();
-            let is_norm =
-                name.ends_with("norm.weight") || ["bias", "scale", "input_scale"].contains(&end);
+            // One-dimensional weights are added or multiplied element by element: quantised ones cannot be.
             // Factors of the rotation are read as they are.
             let is_factor = name.contains("rope_f");
-            !is_factor && (dimensions > 1 || (found.block == 1 && !is_norm))
+            !is_factor && !is_plain(name) && (dimensions > 1 || found.block == 1)
         }
         TypeRole::Index => is_index,
         TypeRole::Internal => false,

@@ -3,8 +3,7 @@
 // It reads one command a line and answers with one line. Each file is met in a process of its own (a fork), so that its death
 // costs nothing but an answer. It must not know what the validator thinks of the file.
 //
-//   load PATH       the model is loaded and tokenises
-//   compute PATH    and computes a few tokens
+//   run PATH        the model is loaded, tokenises and computes a few tokens
 //                   -> "ran", "refused", or "died STAGE how: last words"
 //   complete PATH   PATH holds metadata only; the tensors that llama.cpp wants for it, as "name:shape,shape ..." or "refused: why"
 
@@ -100,7 +99,7 @@ void compute(llama_model * model, std::vector<llama_token> tokens) {
     llama_free(context);
 }
 
-int load(const std::string & path, bool computes) {
+int run(const std::string & path) {
     *stage = LOAD;
     llama_model_params params = llama_model_default_params();
     params.n_gpu_layers = 0;
@@ -110,10 +109,8 @@ int load(const std::string & path, bool computes) {
     }
     *stage = TOKENISE;
     const std::vector<llama_token> tokens = tokenise(llama_model_get_vocab(model));
-    if (computes) {
-        *stage = CONTEXT;
-        compute(model, tokens);
-    }
+    *stage = CONTEXT;
+    compute(model, tokens);
     *stage = FREE;
     llama_model_free(model);
     return 0;
@@ -182,7 +179,7 @@ std::string answer_to(const std::string & command, const std::string & path, FIL
         const rlimit limit = {MAX_CPU_SECONDS, MAX_CPU_SECONDS};
         setrlimit(RLIMIT_CPU, &limit);
         dup2(fileno(said), STDERR_FILENO);
-        _exit(command == "complete" ? complete(path, said) : load(path, command == "compute"));
+        _exit(command == "complete" ? complete(path, said) : run(path));
     }
     int status = 0;
     if (waitpid(child, &status, 0) != child) {

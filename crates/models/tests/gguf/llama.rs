@@ -49,18 +49,9 @@ impl Llama {
         String::from_utf8_lossy(&answer).trim_end().to_owned()
     }
 
-    /// Loads a model and tokenises with it.
-    pub fn load(&mut self, path: &Path) -> Fate {
-        self.meet("load", path)
-    }
-
     /// Loads a model, tokenises and computes with it.
-    pub fn compute(&mut self, path: &Path) -> Fate {
-        self.meet("compute", path)
-    }
-
-    fn meet(&mut self, command: &str, path: &Path) -> Fate {
-        let answer = self.ask(command, path);
+    pub fn run(&mut self, path: &Path) -> Fate {
+        let answer = self.ask("run", path);
         match answer.split_once(' ') {
             None if answer == "ran" => Fate::Ran,
             Some(("refused:", why)) => Fate::Refused(why.to_owned()),

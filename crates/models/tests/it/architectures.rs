@@ -58,6 +58,10 @@ fn rules_of_single_architectures() {
     let dense = [("dense_2_feat_in", u32(64)), ("dense_3_feat_out", u32(0))];
     let head = [("wkv.head_size", u32(32))];
     let whole = [("attention.head_count_kv", u32(4))];
+    let window = [
+        ("attention.sliding_window", u32(16)),
+        ("attention.sliding_window_pattern", array(7, 1, &[1])),
+    ];
     let none: [(&str, Value); 0] = [];
     for (architecture, sound, key, wrong) in [
         ("qwen3", &none[..], "attention.head_count", Some(u32(0))),
@@ -93,6 +97,24 @@ fn rules_of_single_architectures() {
         ),
         ("rwkv7", &none[..], "wkv.head_size", Some(u32(0))),
         ("rwkv7", &head[..], "wkv.head_size", Some(u32(48))),
+        (
+            "modern-bert",
+            &whole[..],
+            "attention.head_count_kv",
+            Some(u32s(&[0])),
+        ),
+        (
+            "gemma4",
+            &window[..],
+            "attention.sliding_window_pattern",
+            Some(array(7, 1, &[0])),
+        ),
+        (
+            "gemma3n",
+            &window[..],
+            "attention.sliding_window",
+            Some(u32(1 << 30)),
+        ),
         (
             "minicpm3",
             &whole[..],
@@ -181,14 +203,24 @@ fn rules_of_single_architectures() {
         check(&of("glm4moe").build()),
         Err(Error::Invalid { field, .. }) if field == "`glm4moe.expert_count`"
     ));
-    // RWKV 6 mixes with one tensor or another, and there is neither.
-    let bytes = of("rwkv6").build();
-    match check(&bytes) {
-        Err(Error::Invalid { field, offset, .. }) => {
-            assert_eq!(field, "tensor `blk.0.time_mix_lerp_w.weight`");
-            assert!(offset <= bytes.len() as u64);
+}
+
+#[test]
+fn tensors_that_an_architecture_wants() {
+    let convolution = tensor("blk.0.ssm_conv1d.weight", &[4, 160], 0, 2560);
+    for (model, missing) in [
+        // It mixes with one tensor or another, and there is neither.
+        (of("rwkv6"), "blk.0.time_mix_lerp_w.weight"),
+        (of("falcon-h1").tensor(convolution), "blk.0.ssm_conv1d.bias"),
+    ] {
+        let bytes = model.build();
+        match check(&bytes) {
+            Err(Error::Invalid { field, offset, .. }) => {
+                assert_eq!(field, format!("tensor `{missing}`"));
+                assert!(offset <= bytes.len() as u64);
+            }
+            other => panic!("{other:?}"),
         }
-        other => panic!("{other:?}"),
     }
 }
 

@@ -302,6 +302,18 @@ fn tensors() {
             "tensor 3 `blk.0.ffn_up.scale` type",
             add("blk.0.ffn_up.scale", &[16], 30),
         ),
+        (
+            "tensor 3 `blk.0.ssm_norm.weight` type",
+            add("blk.0.ssm_norm.weight", &[32, 1], 8),
+        ),
+        (
+            "tensor 3 `blk.0.ssm_d` type",
+            add("blk.0.ssm_d", &[1, 16], 1),
+        ),
+        (
+            "tensor 3 `token_types.weight` type",
+            add("token_types.weight", &[16, 1], 1),
+        ),
         ("tensor 3 `t` dimensions", add("t", &[], 0)),
         ("tensor 3 `t` dimensions", add("t", &[1, 1, 1, 1, 1], 0)),
         ("tensor 3 `t` dimensions", add("t", &[0], 0)),
