@@ -27,6 +27,11 @@ pub(crate) enum Command {
     Quantize(Quantize),
     /// Fetch a model from Hugging Face, or go on fetching it.
     Pull(Pull),
+    /// Take a model file among your models: checked first, and without taking room where the disk can share it.
+    Import {
+        /// A GGUF file; of a split model any part.
+        file: PathBuf,
+    },
     /// Remove a model of your own from the disk.
     Rm {
         /// Name of the model, as `hearth list` prints it.

@@ -7,6 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::space::NoRoom;
+
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -123,6 +125,9 @@ pub enum Error {
         /// The name asked for, as models are named here.
         name: String,
     },
+    /// Imports run one after the other.
+    #[error("another import is running")]
+    Importing,
     /// A name without a letter or digit.
     #[error("`{name}` is no name for a model")]
     BadName {
@@ -137,6 +142,9 @@ pub enum Error {
         /// What the operating system said.
         source: Arc<io::Error>,
     },
+    /// It does not fit on the disk.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
     /// The content is not what it should be.
     #[error("the file has sha256 {found}, {expected} was expected")]
     WrongHash {
@@ -148,11 +156,18 @@ pub enum Error {
 }
 
 impl Error {
-    /// An operating system error on a change of `path`.
+    /// An operating system error on a change of `path`. A full disk is one of its own.
     pub(crate) fn not_written(path: &Path, source: io::Error) -> Self {
-        Self::NotWritten {
-            path: path.to_owned(),
-            source: Arc::new(source),
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoRoom(NoRoom {
+                needed_bytes: 1,
+                free_bytes: 0,
+                reserve_bytes: 0,
+            }),
+            _ => Self::NotWritten {
+                path: path.to_owned(),
+                source: Arc::new(source),
+            },
         }
     }
 

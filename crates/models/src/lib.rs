@@ -12,9 +12,12 @@ pub mod error;
 pub mod fingerprint;
 pub mod gguf;
 pub mod hub;
+pub mod import;
 pub mod library;
 pub mod own;
+pub mod space;
 pub mod starter;
+pub mod watch;
 
 pub use error::{Error, Result};
 pub use fingerprint::fingerprint;

@@ -194,6 +194,14 @@ impl Library {
 
     /// What lies in the user's folder, in the stores and in the folders that the user named, in this order.
     fn candidates(&self, fresh: &mut Known, problems: &mut Vec<Error>) -> Vec<Candidate> {
+        self.stores()
+            .iter()
+            .flat_map(|store| self.models_in(store, fresh, problems))
+            .collect()
+    }
+
+    /// The user's folder, the stores and the folders that the user named, in this order.
+    pub fn stores(&self) -> Vec<Store> {
         let own = Store {
             source: Source::Own,
             root: self.own_dir.clone(),
@@ -207,11 +215,9 @@ impl Library {
             source: Source::Added,
             root,
         });
-        let stores = std::iter::once(own)
+        std::iter::once(own)
             .chain(self.stores.iter().cloned())
-            .chain(added);
-        stores
-            .flat_map(|store| self.models_in(&store, fresh, problems))
+            .chain(added)
             .collect()
     }
 
@@ -288,6 +294,44 @@ impl Library {
             .chars()
             .any(|c| c.is_ascii_alphanumeric())
             .then(|| names::slug(wanted))
+    }
+
+    /// The name that a file would have beside these models: its own or, where that is taken, one with a number.
+    pub(crate) fn free_name(&self, file: &Path, models: &[ModelFile]) -> String {
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        let stem = scan::split_name(&stem).map_or(&*stem, |(name, ..)| name);
+        let mut taken = names::Taken::with(BUNDLED.map(|(name, ..)| name));
+        for model in models {
+            taken.take(&model.name);
+        }
+        loop {
+            let name = taken.take(&names::slug(stem));
+            // What is no model may still be in the way.
+            let free = |path: PathBuf| path.symlink_metadata().is_err();
+            if free(self.own_dir.join(&name)) && free(self.own_dir.join(format!("{name}.gguf"))) {
+                return name;
+            }
+        }
+    }
+
+    /// Takes the name of a part of a split model, `name-00002-of-00003`, apart.
+    pub(crate) fn split_name(stem: &str) -> Option<(&str, u32, u32)> {
+        scan::split_name(stem)
+    }
+
+    /// The vision part that lies beside a model and is named after it, wherever both lie.
+    pub(crate) fn projector_beside(&self, model: &Path) -> Option<Projector> {
+        let folder = model.parent()?;
+        let found = scan::scan(folder, 0, &mut Vec::new());
+        let own = found.iter().find(|file| file.path == model)?;
+        let named = |file: &&FoundFile| file.stem.to_ascii_lowercase().contains("mmproj");
+        let projectors: Vec<FoundFile> = found
+            .iter()
+            .filter(named)
+            .filter(|file| matches!(look_into(&file.path), Ok(Contents::Projector)))
+            .cloned()
+            .collect();
+        vision::projector_for(own, &projectors, folder)
     }
 
     /// The user's folder.

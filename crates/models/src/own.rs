@@ -22,8 +22,9 @@ pub fn remove(library: &Library, name: &str) -> Result<(String, u64)> {
     let folder = model.path.parent().map(Path::to_owned);
     // What came with the model goes with it, such as what it sees with.
     let fetched = folder.as_deref().map(fetched_files).unwrap_or_default();
+    let sight = sight(library, &model);
     let mut freed_bytes = 0;
-    for path in files(&model).into_iter().chain(fetched.iter().cloned()) {
+    for path in files(&model).into_iter().chain(fetched).chain(sight) {
         let bytes = fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
         match fs::remove_file(&path) {
             Ok(()) => freed_bytes += bytes,
@@ -31,7 +32,7 @@ pub fn remove(library: &Library, name: &str) -> Result<(String, u64)> {
             Err(source) => return Err(Error::not_written(&path, source)),
         }
     }
-    if let Some(folder) = folder.filter(|_| !fetched.is_empty()) {
+    if let Some(folder) = folder.filter(|folder| folder != library.own_dir()) {
         // It stays when somebody put something else into it.
         let _ = fs::remove_dir(folder);
     }
@@ -112,13 +113,23 @@ fn own_model(library: &Library, name: &str) -> Result<ModelFile> {
     }
 }
 
+/// What a model sees with, when it lies in the model's own folder and no other model there uses it.
+fn sight(library: &Library, model: &ModelFile) -> Option<PathBuf> {
+    let folder = model.path.parent()?;
+    let path = model.projector.as_ref().map(|projector| &projector.path)?;
+    let models = library.list().models;
+    let beside = models.iter().filter(|m| m.path.parent() == Some(folder));
+    let alone = folder != library.own_dir() && beside.count() == 1;
+    (alone && path.parent() == Some(folder)).then(|| path.clone())
+}
+
 /// All files of a model, also of one that is damaged as long as its first part can be read.
 fn files(model: &ModelFile) -> Vec<PathBuf> {
     let count = model.header.as_ref().map_or(1, |header| header.part_count);
     part_paths_of(&model.path, count)
 }
 
-fn part_name(stem: &str, part: usize, count: usize) -> String {
+pub(crate) fn part_name(stem: &str, part: usize, count: usize) -> String {
     if count > 1 {
         format!("{stem}-{part:05}-of-{count:05}.gguf")
     } else {

@@ -18,7 +18,9 @@ mod it {
     mod hostile;
     mod hub;
     mod hub_server;
+    mod import;
     mod library;
     mod sound;
     mod stores;
+    mod watch;
 }
