@@ -1,5 +1,6 @@
 //! The models on this machine, by name. Paths stay inside the program.
 
+mod aliases;
 mod copying;
 mod details;
 mod importing;
@@ -18,6 +19,7 @@ use hearth_models::watch::Watch;
 use hearth_models::{Header, Library, ModelFile, Projector, Purpose, Source};
 use serde::Serialize;
 
+pub use self::aliases::ModelAlias;
 pub use self::copying::{CopyStage, Copying};
 use self::details::Digests;
 pub use self::details::ModelDetails;
@@ -89,6 +91,8 @@ pub struct ModelSummary {
     pub source: ModelSource,
     /// Everywhere the same weights lie, the place from which they are used first.
     pub places: Vec<ModelSource>,
+    /// Short names of the user's for it.
+    pub aliases: Vec<String>,
     /// Absent when the file could not be read.
     pub purpose: Option<ModelPurpose>,
     /// Why it cannot be used.
@@ -133,7 +137,8 @@ impl Models {
         Self {
             library: Arc::new(
                 Library::new(paths.bundled.clone(), paths.models.clone())
-                    .with_stores(paths.stores.clone(), paths.model_hashes()),
+                    .with_stores(paths.stores.clone(), paths.model_hashes())
+                    .with_aliases(paths.aliases()),
             ),
             comparing: Arc::default(),
             digests: Arc::default(),
@@ -409,6 +414,7 @@ fn summary(file: ModelFile) -> ModelSummary {
         }),
         context_tokens: header.and_then(|h| u32::try_from(h.context_length).ok()),
         source: file.source.into(),
+        aliases: file.aliases,
         places: file.places.into_iter().map(ModelSource::from).collect(),
         problem,
     }
@@ -453,6 +459,16 @@ impl From<hearth_models::Error> for Error {
             Leaf::Exists { .. } => {
                 Self::new(Code::InvalidInput, message).hint("Choose another name.")
             }
+            Leaf::BadAlias { .. } => Self::new(Code::InvalidInput, message).hint(
+                "An alias has up to 64 small letters, digits, `.`, `_` and `-`, and no dot or dash at its ends.",
+            ),
+            Leaf::NoAlias { .. } => Self::new(Code::NotFound, message)
+                .hint("`hearth alias` shows those that there are."),
+            Leaf::AliasOfNothing { .. } => Self::new(Code::ModelMissing, message)
+                .hint("Put the model back, or give the alias to another one: `hearth alias`."),
+            Leaf::IsAlias { .. } => Self::new(Code::InvalidInput, message).hint(
+                "Use the name of the model itself; `hearth alias --remove` takes an alias away.",
+            ),
             Leaf::Importing => Self::new(Code::Busy, message).hint("Wait for it."),
             Leaf::BadName { .. } => Self::new(Code::InvalidInput, message)
                 .hint("A name has letters, digits, `.`, `_` and `-`."),

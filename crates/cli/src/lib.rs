@@ -1,6 +1,7 @@
 //! The command line: parse, call the app, print. Data goes to standard output, everything else to standard error.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // Printing is what this crate is for.
 
+mod alias;
 mod arguments;
 mod client;
 mod doctor;
@@ -54,6 +55,7 @@ fn start(arguments: Arguments) -> Result<ExitCode> {
             Command::List => list::run(&app, arguments.json).await,
             Command::Quantize(wish) => quantize::run(&app, &wish, arguments.json).await,
             Command::Pull(pull) => pull::run(&app, &env, &pull, arguments.json).await,
+            Command::Alias(wish) => alias::run(&app, &wish, arguments.json).await,
             Command::Import { file } => import::run(&app, file, arguments.json).await,
             Command::Rm { model } => rm::run(&app, &model, arguments.json).await,
             Command::Show { model, context } => {

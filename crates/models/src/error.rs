@@ -125,6 +125,34 @@ pub enum Error {
         /// The name asked for, as models are named here.
         name: String,
     },
+    /// Not a short name as the user may give them.
+    #[error("`{alias}` cannot be an alias")]
+    BadAlias {
+        /// The name asked for.
+        alias: String,
+    },
+    /// The user has no such short name.
+    #[error("there is no alias `{alias}`")]
+    NoAlias {
+        /// The name asked for.
+        alias: String,
+    },
+    /// What a short name stands for is gone.
+    #[error("`{alias}` stands for the model `{model}`, which is not there")]
+    AliasOfNothing {
+        /// The name asked for.
+        alias: String,
+        /// The name that it stands for.
+        model: String,
+    },
+    /// What is done to a model's files is not done by a short name.
+    #[error("`{alias}` is an alias of the model `{model}`")]
+    IsAlias {
+        /// The name asked for.
+        alias: String,
+        /// The name that it stands for.
+        model: String,
+    },
     /// Imports run one after the other.
     #[error("another import is running")]
     Importing,

@@ -12,6 +12,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::care;
 use crate::error::{Error, Result};
 use crate::gguf::{self, Contents, look_into, part_paths_of, validate_file};
 use crate::library::{Library, ModelFile};
@@ -319,6 +320,7 @@ fn place(stage: &Path, own: &Path, name: String) -> Result<Outcome> {
 fn lock(own: &Path) -> Result<File> {
     let folder = own.join(FOLDER);
     let failed = |error| Error::not_written(&folder, error);
+    care::make(own).map_err(failed)?;
     fs::create_dir_all(&folder).map_err(failed)?;
     let path = folder.join("lock");
     let file = File::create(&path).map_err(failed)?;

@@ -7,6 +7,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use crate::care;
 use crate::download::fetched_files;
 use crate::error::{Error, Result};
 use crate::gguf::{part_paths_of, validate_file};
@@ -74,7 +75,7 @@ pub fn copy(library: &Library, name: &str, new_name: &str) -> Result<String> {
 /// Where a model of this name is made: in the user's folder, which is created if need be, with an ending that no list shows.
 pub fn place_for(library: &Library, name: &str) -> Result<PathBuf> {
     let folder = library.own_dir();
-    fs::create_dir_all(folder).map_err(|source| Error::not_written(folder, source))?;
+    care::make(folder).map_err(|source| Error::not_written(folder, source))?;
     Ok(folder.join(format!("{}.{UNFINISHED}", checked(name)?)))
 }
 
@@ -103,6 +104,12 @@ fn checked(name: &str) -> Result<&str> {
 
 fn own_model(library: &Library, name: &str) -> Result<ModelFile> {
     let model = library.find(name)?;
+    if model.aliases.iter().any(|alias| alias == name) {
+        return Err(Error::IsAlias {
+            alias: name.to_owned(),
+            model: model.name,
+        });
+    }
     match model.source {
         Source::Own => Ok(model),
         Source::Bundled => Err(Error::Bundled { name: model.name }),

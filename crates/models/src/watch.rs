@@ -59,6 +59,7 @@ impl Watch {
         let follow = Follow {
             folders,
             stores,
+            real: Vec::new(),
             said_limit: false,
             tell,
         };
@@ -84,6 +85,8 @@ impl Drop for Watch {
 struct Follow<T> {
     folders: Folders,
     stores: Vec<Store>,
+    /// The same and, where links lead to them, by their real places, of which some systems speak.
+    real: Vec<Store>,
     said_limit: bool,
     tell: T,
 }
@@ -157,7 +160,7 @@ impl<T: FnMut(Told)> Follow<T> {
                         .iter()
                         .for_each(|path| self.folders.forget(path));
                 }
-                if relevant::is_relevant(&event, &self.stores) {
+                if relevant::is_relevant(&event, &self.real) {
                     Meaning::Changed
                 } else {
                     Meaning::Nothing
@@ -171,6 +174,12 @@ impl<T: FnMut(Told)> Follow<T> {
     }
 
     fn follow(&mut self) {
+        let real = self.stores.iter().filter_map(|store| {
+            let root = std::fs::canonicalize(&store.root).ok()?;
+            let source = store.source;
+            (root != store.root).then_some(Store { source, root })
+        });
+        self.real = self.stores.iter().cloned().chain(real).collect();
         if let Err(error) = self.folders.follow(&self.stores) {
             self.say(&error);
         }

@@ -10,10 +10,12 @@
 )]
 
 mod it {
+    mod aliases;
     mod architectures;
     mod builder;
     mod download;
     mod download_many;
+    mod full_disk;
     mod fuzz;
     mod hostile;
     mod hub;

@@ -1,6 +1,7 @@
 //! Commands on the models on this machine: which there are, what each takes, and what is done with them.
 
 use hearth_app::downloads::{Download, Pull};
+use hearth_app::events::AppEvent;
 use hearth_app::fit::Fit;
 use hearth_app::models::{
     CopyPreview, CopyWish, Copying, Importing, ModelDetails, ModelSummary, Quantisation, Suggested,
@@ -112,6 +113,14 @@ pub enum ModelsChange {
     CancelDownload {
         id: String,
     },
+    /// Lets a short name stand for a model.
+    SetAlias {
+        alias: String,
+        name: String,
+    },
+    RemoveAlias {
+        alias: String,
+    },
     /// Gives up the import of a file that was dropped here, or forgets the one that is over.
     EndImport {
         id: u32,
@@ -157,6 +166,14 @@ pub async fn change_models(shell: State<'_, Shell>, change: ModelsChange) -> Res
         ModelsChange::PauseDownload { id } => app.downloads()?.pause(&id)?,
         ModelsChange::ResumeDownload { id } => app.downloads()?.resume(&id).await?,
         ModelsChange::CancelDownload { id } => app.downloads()?.cancel(&id).await?,
+        ModelsChange::SetAlias { alias, name } => {
+            app.models().set_alias(&alias, &name).await?;
+            app.events().send(AppEvent::ModelsChanged);
+        }
+        ModelsChange::RemoveAlias { alias } => {
+            app.models().remove_alias(&alias).await?;
+            app.events().send(AppEvent::ModelsChanged);
+        }
         ModelsChange::EndImport { id } => app.models().end_import(id),
     }
     Ok(changed)

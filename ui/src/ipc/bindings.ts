@@ -544,6 +544,8 @@ export type ModelSummary = {
 	source: ModelSource,
 	/**  Everywhere the same weights lie, the place from which they are used first. */
 	places: ModelSource[],
+	/**  Short names of the user's for it. */
+	aliases: string[],
 	/**  Absent when the file could not be read. */
 	purpose: ModelPurpose | null,
 	/**  Why it cannot be used. */
@@ -571,6 +573,8 @@ export type ModelsChange =
 { type: "fetch"; wanted: string } | { type: "pause_download"; id: string } | { type: "resume_download"; id: string } | 
 /**  Also removes what is here of it. */
 { type: "cancel_download"; id: string } | 
+/**  Lets a short name stand for a model. */
+{ type: "set_alias"; alias: string; name: string } | { type: "remove_alias"; alias: string } | 
 /**  Gives up the import of a file that was dropped here, or forgets the one that is over. */
 { type: "end_import"; id: number };
 

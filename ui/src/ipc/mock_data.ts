@@ -17,10 +17,10 @@ export const DEFAULTS: Settings = {
 }
 
 export const MODELS: ModelSummary[] = [
-  { name: "starter", title: "SmolLM2 135M Instruct", sizeBytes: 144_800_000, quantisation: "Q8_0", contextTokens: 8192, source: "bundled", places: ["bundled"], purpose: "chat", problem: null },
-  { name: "embedder", title: "all-MiniLM-L6-v2", sizeBytes: 46_223_456, quantisation: "F16", contextTokens: 512, source: "bundled", places: ["bundled"], purpose: "embed", problem: null },
-  { name: "qwen3-4b-instruct-2507-q4_k_m", title: "Qwen3 4B Instruct 2507 with a rather long file name", sizeBytes: 2_497_280_000, quantisation: "Q4_K_M", contextTokens: 32768, source: "own", places: ["own"], purpose: "chat", problem: null },
-  { name: "damaged", title: "mistral-7b-instruct-v0.3", sizeBytes: 1_073_741_824, quantisation: null, contextTokens: null, source: "own", places: ["own"], purpose: null,
+  { name: "starter", title: "SmolLM2 135M Instruct", sizeBytes: 144_800_000, quantisation: "Q8_0", contextTokens: 8192, source: "bundled", places: ["bundled"], aliases: ["quick"], purpose: "chat", problem: null },
+  { name: "embedder", title: "all-MiniLM-L6-v2", sizeBytes: 46_223_456, quantisation: "F16", contextTokens: 512, source: "bundled", places: ["bundled"], aliases: [], purpose: "embed", problem: null },
+  { name: "qwen3-4b-instruct-2507-q4_k_m", title: "Qwen3 4B Instruct 2507 with a rather long file name", sizeBytes: 2_497_280_000, quantisation: "Q4_K_M", contextTokens: 32768, source: "own", places: ["own"], aliases: [], purpose: "chat", problem: null },
+  { name: "damaged", title: "mistral-7b-instruct-v0.3", sizeBytes: 1_073_741_824, quantisation: null, contextTokens: null, source: "own", places: ["own"], aliases: [], purpose: null,
     problem: { code: "model_invalid", message: "The file ends in the middle of a tensor: 1.1 GB of 4.4 GB are there.", hint: "Copy the file again." } },
 ]
 

@@ -4,10 +4,12 @@
 //! look into a model file, nor write anything.
 
 mod hugging_face;
+mod lm_studio;
 mod ollama;
 
 use std::path::PathBuf;
 
+pub use self::lm_studio::lm_studio_folders;
 use super::Source;
 use super::scan::{self, FoundFile};
 use super::vision::Projector;

@@ -155,6 +155,11 @@ impl FaultHub {
         faults.get(repo).map_or(0, VecDeque::len)
     }
 
+    /// How often the other host was asked for a file.
+    pub fn led(&self) -> u64 {
+        self.0.led.lock().unwrap().len() as u64
+    }
+
     /// Sends no more than `bytes` ahead of what is on the client's disk.
     pub fn limit_window(&self, bytes: u64, on_disk: Arc<OnDisk>) {
         *self.0.window.lock().unwrap() = Some((bytes, on_disk));
