@@ -127,6 +127,13 @@ fn what_comes_and_goes_is_told_and_nothing_else() {
         place.put("own/folder/two.gguf");
         place.until(&["three", "two"]);
     }
+    // Gone and there again before anybody could look: it is another folder, which nobody watched.
+    fs::remove_dir_all(place.path("own/folder")).unwrap();
+    place.put("own/folder/again.gguf");
+    place.until(&["again", "three"]);
+    place.is_silent();
+    place.put("own/folder/later.gguf");
+    place.until(&["again", "later", "three"]);
     // Moved away, and another in its place.
     fs::rename(place.path("own/folder"), place.path("elsewhere")).unwrap();
     place.until(&["three"]);
