@@ -2,6 +2,7 @@
 //! parses, calls it and maps the answer.
 
 mod alerts;
+mod dropped;
 pub mod ipc;
 mod lifecycle;
 mod platform;

@@ -145,6 +145,12 @@ fn set_up(handle: &AppHandle) {
             format!("Global shortcuts are not available here: {error}."),
         ),
     }
+    let for_trouble = handle.clone();
+    shell.app.watch_models(move |error| {
+        let hint = error.hint.unwrap_or_default();
+        let notice = format!("{} {hint}", error.message);
+        for_trouble.state::<Shell>().notice("models", notice);
+    });
     forward_events(handle);
     alerts::start(handle);
     open_links(handle);

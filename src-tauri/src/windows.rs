@@ -12,6 +12,7 @@ use tauri::{
     Wry,
 };
 
+use crate::dropped;
 use crate::lifecycle;
 use crate::platform;
 use crate::shell::Shell;
@@ -82,10 +83,12 @@ fn build_main(
         .on_navigation(is_own_page)
         .build()?;
     let for_events = window.clone();
-    window.on_window_event(move |event| {
-        if let WindowEvent::CloseRequested { api, .. } = event {
-            on_close_main(&for_events, api);
+    window.on_window_event(move |event| match event {
+        WindowEvent::CloseRequested { api, .. } => on_close_main(&for_events, api),
+        WindowEvent::DragDrop(event) => {
+            dropped::on_drag(&for_events.state::<Shell>().app, event);
         }
+        _ => {}
     });
     Ok(window)
 }

@@ -6,6 +6,7 @@ mod chats;
 mod command;
 mod durability;
 mod inference;
+mod library;
 mod memory;
 mod models;
 mod monitor;

@@ -3,9 +3,11 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use hearth_app::Code;
 use hearth_app::chats::MessageStatus;
+use hearth_app::events::AppEvent;
 use hearth_app::models::ModelPurpose;
 use hearth_app::settings::SettingChange;
 use hearth_tests::{TestApp, install_embedder, starter_path};
@@ -152,4 +154,26 @@ async fn models_worth_having_are_ranked_and_a_newer_list_counts() {
     );
     fs::write(&path, "nonsense").unwrap();
     assert_eq!(test.app.suggested_models().await.unwrap(), own);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_somebody_else_adds_is_told() {
+    let test = TestApp::start();
+    let folder = test.home.path().join("models");
+    fs::create_dir_all(&folder).unwrap();
+    let mut events = test.app.events().subscribe();
+    test.app
+        .watch_models(|trouble| panic!("nothing is in the way here: {trouble}"));
+    let changed = async |events: &mut tokio::sync::broadcast::Receiver<AppEvent>| {
+        let heard = async { while events.recv().await.unwrap() != AppEvent::ModelsChanged {} };
+        tokio::time::timeout(Duration::from_secs(60), heard)
+            .await
+            .unwrap();
+    };
+    // It tells once when it has begun.
+    changed(&mut events).await;
+    std::os::unix::fs::symlink(starter_path(), folder.join("added.gguf")).unwrap();
+    changed(&mut events).await;
+    let models = test.app.models().list().await.unwrap().models;
+    assert!(models.iter().any(|model| model.name == "added"));
 }

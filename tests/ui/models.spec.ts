@@ -1,5 +1,5 @@
 // The Models screen on real files: what is there and what is wrong with it, which one answers, deleting, and a smaller copy of the starter model.
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { newHome, removeHome } from "./support/driver"
@@ -47,6 +47,30 @@ test("every model is there, and a damaged one says what is wrong", async () => {
   await facts.waitForExist()
   expect(await facts.getText()).toMatch(/llama[\s\S]*135 M[\s\S]*8,192 tokens/)
   expect(await (await inCard("starter", "model-remove")).isExisting()).toBe(false)
+})
+
+test("a file that somebody else adds shows by itself, and goes again", async () => {
+  const file = join(models, "second-letter.gguf")
+  writeFileSync(file, "another letter")
+  await hearth.until("it shows", async () => (await names()).includes("second-letter"))
+  rmSync(file)
+  await hearth.until("it is gone", async () => !(await names()).includes("second-letter"))
+})
+
+test("a model gets an alias and loses it again", async () => {
+  await (await inCard("starter", "alias-new")).setValue("letter")
+  await press("starter", "alias-add")
+  const trouble = await inCard("starter", "alias-trouble")
+  await trouble.waitForExist()
+  expect(await trouble.getText()).toContain("letter")
+  await (await inCard("starter", "alias-new")).setValue("quick")
+  await press("starter", "alias-add")
+  const alias = await inCard("starter", "alias")
+  await alias.waitForExist()
+  expect(await alias.getText()).toBe("quick")
+  expect(await card("starter").getText()).toContain("· quick")
+  await press("starter", "alias-remove")
+  await hearth.until("it is gone", async () => !(await (await inCard("starter", "alias")).isExisting()))
 })
 
 test("a search leaves what is called so", async () => {

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use hearth_models::download::{Cap, Job, JobSummary, Order, STALL, Space, Tools, installed};
+use hearth_models::download::{Cap, Job, JobSummary, Order, STALL, Tools, installed, list};
 use hearth_models::hub::{self, Endpoint, Hub, Listing, Wanted, choose};
 use serde::Serialize;
 use tokio::sync::{Semaphore, watch};
@@ -23,7 +23,7 @@ use crate::env::Env;
 use crate::error::{Code, Error, Result};
 use crate::events::{AppEvent, Events};
 use crate::keys::{Keys, Sensitive};
-use crate::models::Models;
+use crate::models::{Models, on_disk};
 use crate::paths::Paths;
 
 /// Downloads that run at the same time; the others wait for their turn.
@@ -216,15 +216,10 @@ impl Downloads {
         config: HubConfig,
     ) -> Self {
         let cap = Arc::new(Cap::default());
-        let space = |folder: &std::path::Path| {
-            let disk = hearth_hardware::disk::read(folder)?;
-            Some(Space {
-                free_bytes: disk.free_bytes,
-                total_bytes: disk.total_bytes,
-            })
-        };
-        let mut tools = Tools::new(Arc::new(space), Arc::clone(&cap));
-        tools.reserve_bytes = config.disk_reserve_bytes.unwrap_or(tools.reserve_bytes);
+        if let Some(bytes) = config.disk_reserve_bytes {
+            models.leave_free(bytes);
+        }
+        let tools = Tools::new(models.room(), Arc::clone(&cap));
         Self {
             folder: paths.downloads(),
             models_folder: paths.models.clone(),
@@ -398,11 +393,11 @@ impl Downloads {
 
     /// What the hub has, asked with a token only after it wanted one.
     async fn listing(&self, wanted: &Wanted) -> Result<Listing> {
-        let asked = self.hub()?.files(&wanted.repo, &wanted.revision).await;
+        let (repo, revision) = (&wanted.repo, &wanted.revision);
+        let asked = list(&self.hub()?, repo, revision, &self.tools).await;
         match asked {
             Err(error) if wants_token(&error) && self.learn_token().await => {
-                let hub = self.hub()?;
-                Ok(hub.files(&wanted.repo, &wanted.revision).await?)
+                Ok(list(&self.hub()?, repo, revision, &self.tools).await?)
             }
             asked => Ok(asked?),
         }
@@ -470,12 +465,4 @@ fn wants_token(error: &hub::Error) -> bool {
 
 fn none(id: &str) -> Error {
     Error::new(Code::NotFound, format!("There is no download `{id}`."))
-}
-
-async fn on_disk<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(Error::internal)?
 }

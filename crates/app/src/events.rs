@@ -32,7 +32,7 @@ pub enum AppEvent {
     LoadedModelsChanged,
     /// A model came or went, on the disk.
     ModelsChanged,
-    /// A download began, ended or does something else. How far it is does not come this way.
+    /// A download or an import began, ended or does something else. How far it is does not come this way.
     DownloadsChanged,
     /// The server listens, or does not any more, or elsewhere.
     ServerChanged,
@@ -41,6 +41,10 @@ pub enum AppEvent {
     /// A threshold was crossed.
     Alerted {
         alert: Alert,
+    },
+    /// Files are dragged over the main window, or not any more.
+    FilesOver {
+        over: bool,
     },
     NewChat,
     ShowSection {

@@ -230,6 +230,11 @@ impl App {
         &self.models
     }
 
+    /// From now on tells when a model comes or goes on the disk. `on_trouble` hears, at most once, why that may not be told of all.
+    pub fn watch_models(&self, on_trouble: impl FnMut(Error) + Send + Clone + 'static) {
+        self.models.watch(&self.events, on_trouble);
+    }
+
     /// Well-known models that could be fetched, the best for this machine first.
     pub async fn suggested_models(&self) -> Result<Vec<models::Suggested>> {
         models::suggested(&self.paths, self.inference.place().await).await

@@ -1,22 +1,31 @@
 //! The models on this machine, by name. Paths stay inside the program.
 
+mod aliases;
 mod copying;
 mod details;
+mod importing;
 mod smaller;
+mod space;
 mod suggested;
+mod watching;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use hearth_engine::{self as engine, LoadSpec};
+use hearth_models::space::Room;
+use hearth_models::watch::Watch;
 use hearth_models::{Header, Library, ModelFile, Projector, Purpose, Source};
 use serde::Serialize;
 
+pub use self::aliases::ModelAlias;
 pub use self::copying::{CopyStage, Copying};
 use self::details::Digests;
 pub use self::details::ModelDetails;
+pub use self::importing::{ImportState, Imported, Importing};
 pub use self::smaller::{CopyMade, CopyPreview, CopyWish, Quantisation, Stage};
+pub(crate) use self::space::NO_ROOM;
 pub use self::suggested::Suggested;
 pub(crate) use self::suggested::suggested;
 use crate::error::{Code, Error, Result, sentence};
@@ -82,6 +91,8 @@ pub struct ModelSummary {
     pub source: ModelSource,
     /// Everywhere the same weights lie, the place from which they are used first.
     pub places: Vec<ModelSource>,
+    /// Short names of the user's for it.
+    pub aliases: Vec<String>,
     /// Absent when the file could not be read.
     pub purpose: Option<ModelPurpose>,
     /// Why it cannot be used.
@@ -112,10 +123,13 @@ pub struct Models {
     library: Arc<Library>,
     digests: Arc<Digests>,
     copies: copying::Copies,
+    imports: importing::Imports,
     /// Whether files are being compared; see [`Models::list`].
     comparing: Arc<AtomicBool>,
     /// See [`Models::limit_context`].
     most_context_tokens: AtomicU32,
+    room: Arc<Room>,
+    watch: Mutex<Option<Watch>>,
 }
 
 impl Models {
@@ -123,13 +137,27 @@ impl Models {
         Self {
             library: Arc::new(
                 Library::new(paths.bundled.clone(), paths.models.clone())
-                    .with_stores(paths.stores.clone(), paths.model_hashes()),
+                    .with_stores(paths.stores.clone(), paths.model_hashes())
+                    .with_aliases(paths.aliases()),
             ),
             comparing: Arc::default(),
             digests: Arc::default(),
             copies: copying::Copies::default(),
+            imports: importing::Imports::default(),
             most_context_tokens: LoadSpec::DEFAULT_CONTEXT.into(),
+            room: Arc::new(Room::new(Arc::new(space::of_disk))),
+            watch: Mutex::default(),
         }
+    }
+
+    /// From now on leaves so many bytes of every disk free that models are written to.
+    pub fn leave_free(&self, bytes: u64) {
+        self.room.leave(bytes);
+    }
+
+    /// What may be written to a disk.
+    pub(crate) fn room(&self) -> Arc<Room> {
+        Arc::clone(&self.room)
     }
 
     /// From now on models are loaded with a context window of at most so many tokens; whether that is another limit than before.
@@ -145,6 +173,7 @@ impl Models {
     pub(crate) fn look_into(&self, folders: &str) {
         self.library
             .set_added(words(folders).map(PathBuf::from).collect());
+        self.watch_others();
     }
 
     /// Every model, also the damaged ones with their problem. Where the same weights may lie in two places that do not say so, the
@@ -340,7 +369,8 @@ pub(crate) fn check_folders(text: &str) -> std::result::Result<(), String> {
     })
 }
 
-async fn on_disk<T: Send + 'static>(
+/// Work that waits for the disk, on a thread that may.
+pub(crate) async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     tokio::task::spawn_blocking(work)
@@ -384,6 +414,7 @@ fn summary(file: ModelFile) -> ModelSummary {
         }),
         context_tokens: header.and_then(|h| u32::try_from(h.context_length).ok()),
         source: file.source.into(),
+        aliases: file.aliases,
         places: file.places.into_iter().map(ModelSource::from).collect(),
         problem,
     }
@@ -394,6 +425,7 @@ impl From<hearth_models::Error> for Error {
         use hearth_models::Error as Leaf;
         let message = sentence(&error.to_string());
         match error {
+            Leaf::NoRoom(no_room) => no_room.into(),
             Leaf::Invalid { .. } | Leaf::Truncated { .. } | Leaf::WrongHash { .. } => {
                 Self::new(Code::ModelInvalid, message)
                     .hint("The file is damaged or incomplete: fetch it again.")
@@ -427,6 +459,17 @@ impl From<hearth_models::Error> for Error {
             Leaf::Exists { .. } => {
                 Self::new(Code::InvalidInput, message).hint("Choose another name.")
             }
+            Leaf::BadAlias { .. } => Self::new(Code::InvalidInput, message).hint(
+                "An alias has up to 64 small letters, digits, `.`, `_` and `-`, and no dot or dash at its ends.",
+            ),
+            Leaf::NoAlias { .. } => Self::new(Code::NotFound, message)
+                .hint("`hearth alias` shows those that there are."),
+            Leaf::AliasOfNothing { .. } => Self::new(Code::ModelMissing, message)
+                .hint("Put the model back, or give the alias to another one: `hearth alias`."),
+            Leaf::IsAlias { .. } => Self::new(Code::InvalidInput, message).hint(
+                "Use the name of the model itself; `hearth alias --remove` takes an alias away.",
+            ),
+            Leaf::Importing => Self::new(Code::Busy, message).hint("Wait for it."),
             Leaf::BadName { .. } => Self::new(Code::InvalidInput, message)
                 .hint("A name has letters, digits, `.`, `_` and `-`."),
             Leaf::NotWritten { .. } => Self::new(Code::Storage, message)

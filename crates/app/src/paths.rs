@@ -132,6 +132,11 @@ impl Paths {
         self.cache.join("kv")
     }
 
+    /// The user's short names of models.
+    pub(crate) fn aliases(&self) -> PathBuf {
+        self.data.join("aliases.json")
+    }
+
     /// Hashes of model files, which take long to make.
     pub(crate) fn model_hashes(&self) -> PathBuf {
         self.cache.join("model-hashes.json")
@@ -153,7 +158,7 @@ impl Paths {
 }
 
 /// Where the environment says that other programs keep models, else where they do so by themselves. The places are from their
-/// documentation: "Manage huggingface_hub cache-system", LM Studio's "Import Models" and Ollama's FAQ.
+/// documentation: "Manage huggingface_hub cache-system", Ollama's FAQ, and for LM Studio what [`hearth_models::lm_studio_folders`] says.
 fn stores(env: &Env, base: Option<&directories::BaseDirs>) -> Vec<Store> {
     let home = |rest: &str| base.map(|base| base.home_dir().join(rest));
     let cache = |rest: &str| {
@@ -165,19 +170,17 @@ fn stores(env: &Env, base: Option<&directories::BaseDirs>) -> Vec<Store> {
         linux.or(folder).map(|folder| folder.join(rest))
     };
     let service = base.map(|_| PathBuf::from("/usr/share/ollama/.ollama/models"));
-    let found = [
-        (
-            Source::HuggingFace,
-            env.hugging_face
-                .clone()
-                .or_else(|| cache("huggingface/hub")),
-        ),
-        (Source::LmStudio, home(".lmstudio/models")),
-        (Source::LmStudio, cache("lm-studio/models")),
-        (
-            Source::Ollama,
-            env.ollama.clone().or_else(|| home(".ollama/models")),
-        ),
+    let lm_studio =
+        base.map(|base| hearth_models::lm_studio_folders(base.home_dir(), base.config_dir()));
+    let lm_studio = lm_studio.into_iter().flatten();
+    let hugging_face = env.hugging_face.clone();
+    let ollama = env.ollama.clone().or_else(|| home(".ollama/models"));
+    let first = [(
+        Source::HuggingFace,
+        hugging_face.or_else(|| cache("huggingface/hub")),
+    )];
+    let last = [
+        (Source::Ollama, ollama),
         (
             Source::Ollama,
             service.filter(|_| cfg!(target_os = "linux")),
@@ -189,7 +192,9 @@ fn stores(env: &Env, base: Option<&directories::BaseDirs>) -> Vec<Store> {
             root: root?,
         })
     };
-    found.into_iter().filter_map(store).collect()
+    let lm_studio = lm_studio.map(|root| (Source::LmStudio, Some(root)));
+    let found = first.into_iter().chain(lm_studio).chain(last);
+    found.filter_map(store).collect()
 }
 
 /// Beside the executable: in the bundle (`Contents/MacOS` and `Contents/Resources`) and in a build folder.

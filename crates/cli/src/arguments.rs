@@ -27,6 +27,13 @@ pub(crate) enum Command {
     Quantize(Quantize),
     /// Fetch a model from Hugging Face, or go on fetching it.
     Pull(Pull),
+    /// Take a model file among your models: checked first, and without taking room where the disk can share it.
+    Import {
+        /// A GGUF file; of a split model any part.
+        file: PathBuf,
+    },
+    /// Give a model a short name that works wherever a model is named, or list those that there are.
+    Alias(Alias),
     /// Remove a model of your own from the disk.
     Rm {
         /// Name of the model, as `hearth list` prints it.
@@ -71,6 +78,18 @@ pub(crate) struct Monitor {
     /// Say why it was as fast or slow as it was then, such as `14:32` or `2026-11-21T14:32`.
     #[arg(long, value_name = "TIME", conflicts_with = "once")]
     pub(crate) explain: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Alias {
+    /// The short name.
+    pub(crate) alias: Option<String>,
+    /// Name of the model that it stands for, as `hearth list` prints it.
+    #[arg(requires = "alias")]
+    pub(crate) model: Option<String>,
+    /// Take the short name away; the model stays.
+    #[arg(long, requires = "alias", conflicts_with = "model")]
+    pub(crate) remove: bool,
 }
 
 #[derive(Debug, Clone, Args)]

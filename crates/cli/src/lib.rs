@@ -1,10 +1,12 @@
 //! The command line: parse, call the app, print. Data goes to standard output, everything else to standard error.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // Printing is what this crate is for.
 
+mod alias;
 mod arguments;
 mod client;
 mod doctor;
 mod exit;
+mod import;
 mod list;
 mod monitor;
 mod pull;
@@ -45,11 +47,16 @@ fn start(arguments: Arguments) -> Result<ExitCode> {
         .map_err(hearth_app::Error::internal)?;
     runtime.block_on(async {
         let app = App::open(options);
+        if let Some(bytes) = env.disk_reserve_bytes {
+            app.models().leave_free(bytes);
+        }
         let result = match arguments.command {
             Command::Run(run) => run::run(&app, &run, arguments.json).await,
             Command::List => list::run(&app, arguments.json).await,
             Command::Quantize(wish) => quantize::run(&app, &wish, arguments.json).await,
             Command::Pull(pull) => pull::run(&app, &env, &pull, arguments.json).await,
+            Command::Alias(wish) => alias::run(&app, &wish, arguments.json).await,
+            Command::Import { file } => import::run(&app, file, arguments.json).await,
             Command::Rm { model } => rm::run(&app, &model, arguments.json).await,
             Command::Show { model, context } => {
                 show::run(&app, &model, context, arguments.json).await

@@ -53,8 +53,12 @@ fn row(model: &ModelSummary, name_width: usize) -> String {
         .context_tokens
         .map_or_else(|| "-".to_owned(), |n| n.to_string());
     let state = model.problem.as_ref().map_or("ok", |p| &p.message);
+    let aliases = match model.aliases.join(", ") {
+        none if none.is_empty() => none,
+        aliases => format!("  (alias {aliases})"),
+    };
     format!(
-        "{:name_width$}  {:>8}  {:8}  {context:>8}  {source:12}  {purpose:6}  {state}",
+        "{:name_width$}  {:>8}  {:8}  {context:>8}  {source:12}  {purpose:6}  {state}{aliases}",
         model.name,
         size(model.size_bytes),
         model.quantisation.as_deref().unwrap_or("-"),

@@ -51,7 +51,7 @@ pub(crate) async fn run(
         }
     };
     let model = model.inspect_err(|_| bar.0.abandon())?;
-    bar.0.finish_and_clear();
+    bar.clear();
     let details = app.models().details(&model).await?;
     if json {
         println!(
@@ -123,10 +123,11 @@ fn stopped() -> Error {
 }
 
 /// What people see meanwhile; nothing where nobody looks.
-struct Bar(ProgressBar);
+#[derive(Clone)]
+pub(crate) struct Bar(ProgressBar);
 
 impl Bar {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let target = if std::io::stderr().is_terminal() {
             ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND)
         } else {
@@ -141,9 +142,19 @@ impl Bar {
         Self(bar)
     }
 
+    /// How far it is, in bytes.
+    pub(crate) fn set(&self, done_bytes: u64, total_bytes: u64) {
+        self.0.set_length(total_bytes);
+        self.0.set_position(done_bytes);
+    }
+
+    /// Takes it off the terminal.
+    pub(crate) fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+
     fn show(&self, download: &Download) {
-        self.0.set_length(download.total_bytes);
-        self.0.set_position(download.done_bytes);
+        self.set(download.done_bytes, download.total_bytes);
         self.0.set_message(match &download.state {
             DownloadState::Queued => "waiting".to_owned(),
             DownloadState::Checking => "checking what is here".to_owned(),
@@ -157,8 +168,7 @@ impl Bar {
 
     fn show_line(&self, line: &Value) {
         if let (Some(total), Some(done)) = (line["total"].as_u64(), line["completed"].as_u64()) {
-            self.0.set_length(total);
-            self.0.set_position(done);
+            self.set(done, total);
         }
         if let Some(status) = line["status"].as_str() {
             self.0.set_message(status.to_owned());

@@ -8,6 +8,7 @@
 mod attempt;
 mod finish;
 mod job;
+mod listing;
 mod pace;
 mod part;
 mod retry;
@@ -21,14 +22,14 @@ use tokio::sync::watch;
 pub(crate) use self::finish::fetched_files;
 pub use self::finish::{Origin, installed};
 pub use self::job::{Job, JobSummary};
+pub use self::listing::list;
 pub use self::pace::Cap;
 use self::retry::Retries;
 use crate::hub::{Error, Hub, Result, choose};
+use crate::space::Room;
 
 /// Longest silence of the other side before it is asked anew, before its first byte too.
 pub const STALL: Duration = Duration::from_secs(30);
-/// What a download leaves free unless the user wants it otherwise, in bytes.
-pub const RESERVE_BYTES: u64 = 20 << 30;
 /// How often everything is begun anew because what came was not what was announced.
 const MAX_RESTARTS: u32 = 2;
 
@@ -88,31 +89,6 @@ pub enum Outcome {
     Cancelled,
 }
 
-/// Room on a volume, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Space {
-    pub free_bytes: u64,
-    pub total_bytes: u64,
-}
-
-impl Space {
-    /// That so many more bytes leave `reserve_bytes` free, or a tenth of a small volume.
-    ///
-    /// # Errors
-    /// [`Error::DiskFull`].
-    pub fn check(self, needed_bytes: u64, reserve_bytes: u64) -> Result<()> {
-        let reserve_bytes = reserve_bytes.min(self.total_bytes / 10);
-        if self.free_bytes >= needed_bytes.saturating_add(reserve_bytes) {
-            return Ok(());
-        }
-        Err(Error::DiskFull {
-            needed_bytes,
-            free_bytes: self.free_bytes,
-            reserve_bytes,
-        })
-    }
-}
-
 /// Time and chance, so that tests have theirs.
 pub trait Clock: Send + Sync + 'static {
     /// Since some moment that stays the same.
@@ -149,16 +125,11 @@ impl Clock for SystemClock {
     }
 }
 
-/// How much room there is where a folder lies; `None` where the system does not tell.
-pub type SpaceOf = dyn Fn(&Path) -> Option<Space> + Send + Sync;
-
 /// What a download needs besides the hub.
 #[derive(Clone)]
 pub struct Tools {
     pub clock: Arc<dyn Clock>,
-    pub space: Arc<SpaceOf>,
-    /// What a download leaves free, in bytes; a tenth of a volume is enough on a small one.
-    pub reserve_bytes: u64,
+    pub room: Arc<Room>,
     /// Shared by all downloads.
     pub cap: Arc<Cap>,
     /// Slower than this many bytes in [`Tools::slow_window`], and the other side is asked anew.
@@ -167,11 +138,10 @@ pub struct Tools {
 }
 
 impl Tools {
-    pub fn new(space: Arc<SpaceOf>, cap: Arc<Cap>) -> Self {
+    pub fn new(room: Arc<Room>, cap: Arc<Cap>) -> Self {
         Self {
             clock: Arc::new(SystemClock::default()),
-            space,
-            reserve_bytes: RESERVE_BYTES,
+            room,
             cap,
             slow_bytes: 64 << 10,
             slow_window: Duration::from_secs(60),
@@ -306,7 +276,7 @@ impl Run<'_> {
     /// What the revision stands for now: the hub changed its mind about a file.
     async fn ask_again(&mut self) -> Result<(), Halt> {
         let (repo, revision) = (self.job.repo().clone(), self.job.revision().clone());
-        let asked = self.hub.files(&repo, &revision);
+        let asked = list(self.hub, &repo, &revision, self.tools);
         let mut orders = self.orders.clone();
         let listing = tokio::select! {
             listing = asked => listing?,
@@ -339,27 +309,5 @@ async fn stopped(orders: &mut watch::Receiver<Order>) -> Order {
     match orders.wait_for(|order| *order != Order::Go).await {
         Ok(order) => *order,
         Err(_) => Order::Pause,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reserve_is_left_free() {
-        let gib = |n: u64| n << 30;
-        let space = |free, total| Space {
-            free_bytes: gib(free),
-            total_bytes: gib(total),
-        };
-        let fits = |free, total, needed, reserve| space(free, total).check(needed, reserve).is_ok();
-        assert!(fits(30, 1000, gib(10), RESERVE_BYTES));
-        assert!(!fits(30, 1000, gib(10) + 1, RESERVE_BYTES));
-        // A tenth of a small volume is enough.
-        assert!(fits(15, 100, gib(5), RESERVE_BYTES));
-        assert!(!fits(15, 100, gib(5) + 1, RESERVE_BYTES));
-        assert!(!fits(30, 1000, u64::MAX, RESERVE_BYTES));
-        assert!(fits(1, 1000, gib(1), 0));
     }
 }

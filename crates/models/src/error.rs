@@ -7,6 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::space::NoRoom;
+
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -123,6 +125,37 @@ pub enum Error {
         /// The name asked for, as models are named here.
         name: String,
     },
+    /// Not a short name as the user may give them.
+    #[error("`{alias}` cannot be an alias")]
+    BadAlias {
+        /// The name asked for.
+        alias: String,
+    },
+    /// The user has no such short name.
+    #[error("there is no alias `{alias}`")]
+    NoAlias {
+        /// The name asked for.
+        alias: String,
+    },
+    /// What a short name stands for is gone.
+    #[error("`{alias}` stands for the model `{model}`, which is not there")]
+    AliasOfNothing {
+        /// The name asked for.
+        alias: String,
+        /// The name that it stands for.
+        model: String,
+    },
+    /// What is done to a model's files is not done by a short name.
+    #[error("`{alias}` is an alias of the model `{model}`")]
+    IsAlias {
+        /// The name asked for.
+        alias: String,
+        /// The name that it stands for.
+        model: String,
+    },
+    /// Imports run one after the other.
+    #[error("another import is running")]
+    Importing,
     /// A name without a letter or digit.
     #[error("`{name}` is no name for a model")]
     BadName {
@@ -137,6 +170,9 @@ pub enum Error {
         /// What the operating system said.
         source: Arc<io::Error>,
     },
+    /// It does not fit on the disk.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
     /// The content is not what it should be.
     #[error("the file has sha256 {found}, {expected} was expected")]
     WrongHash {
@@ -148,11 +184,18 @@ pub enum Error {
 }
 
 impl Error {
-    /// An operating system error on a change of `path`.
+    /// An operating system error on a change of `path`. A full disk is one of its own.
     pub(crate) fn not_written(path: &Path, source: io::Error) -> Self {
-        Self::NotWritten {
-            path: path.to_owned(),
-            source: Arc::new(source),
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoRoom(NoRoom {
+                needed_bytes: 1,
+                free_bytes: 0,
+                reserve_bytes: 0,
+            }),
+            _ => Self::NotWritten {
+                path: path.to_owned(),
+                source: Arc::new(source),
+            },
         }
     }
 

@@ -5,6 +5,7 @@
 //!
 //! Only [`hub`] and [`download`] are async; callers on an async runtime wrap every other call in `spawn_blocking`.
 
+pub mod care;
 pub mod catalog;
 pub mod download;
 pub mod embedder;
@@ -12,9 +13,13 @@ pub mod error;
 pub mod fingerprint;
 pub mod gguf;
 pub mod hub;
+pub mod import;
 pub mod library;
 pub mod own;
+mod platform;
+pub mod space;
 pub mod starter;
+pub mod watch;
 
 pub use error::{Error, Result};
 pub use fingerprint::fingerprint;
@@ -22,7 +27,9 @@ pub use gguf::{
     Header, Latent, PerLayer, Pooling, Purpose, Shape, State, TensorBytes, Window, validate_file,
     validate_prefix,
 };
-pub use library::{Library, ListReport, ModelFile, Projector, Source, Store};
+pub use library::{
+    Alias, Library, ListReport, ModelFile, Projector, Source, Store, lm_studio_folders,
+};
 
 /// Bytes as hexadecimal digits.
 fn hex(bytes: &[u8]) -> String {

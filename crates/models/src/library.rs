@@ -4,6 +4,7 @@
 //! It is the only place where a model's name becomes a path, and a name is only ever compared with the names of files found, never
 //! joined to a folder: a name from a request cannot leave the folders. It must not load, fetch or delete anything.
 
+mod aliases;
 mod hashes;
 mod merge;
 mod names;
@@ -16,11 +17,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use self::aliases::Aliases;
 use self::hashes::Hashes;
 pub(crate) use self::hashes::sha256 as hash_file;
 use self::merge::Candidate;
 use self::scan::FoundFile;
-pub use self::stores::Store;
+pub use self::stores::{Store, lm_studio_folders};
 pub use self::vision::Projector;
 use crate::error::{Error, Result};
 use crate::gguf::{self, Contents, Header, Purpose, look_into};
@@ -77,6 +79,20 @@ pub struct ModelFile {
     pub header: Result<Arc<Header>>,
     /// What it sees with.
     pub projector: Option<Projector>,
+    /// Short names of the user's for it, sorted. One that is also the name of a model is none.
+    pub aliases: Vec<String>,
+}
+
+/// A short name of the user's for a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alias {
+    pub alias: String,
+    /// Name of the model that it stands for.
+    pub model: String,
+    /// There is no such model now.
+    pub is_missing: bool,
+    /// A model has this name itself and is what the name means.
+    pub is_hidden: bool,
 }
 
 /// The models inside the app: name, title and file name.
@@ -116,6 +132,7 @@ pub struct Library {
     /// See [`Library::set_added`].
     added: Mutex<Vec<PathBuf>>,
     hashes: Hashes,
+    aliases: Aliases,
     known: Mutex<Known>,
 }
 
@@ -128,6 +145,7 @@ impl Library {
             stores: Vec::new(),
             added: Mutex::default(),
             hashes: Hashes::default(),
+            aliases: Aliases::default(),
             known: Mutex::default(),
         }
     }
@@ -137,6 +155,13 @@ impl Library {
     pub fn with_stores(mut self, stores: Vec<Store>, hashes: PathBuf) -> Self {
         self.stores = stores;
         self.hashes = Hashes::open(hashes);
+        self
+    }
+
+    /// Keeps the user's short names of models in this file.
+    #[must_use]
+    pub fn with_aliases(mut self, file: PathBuf) -> Self {
+        self.aliases = Aliases::open(file);
         self
     }
 
@@ -165,6 +190,7 @@ impl Library {
                 places: vec![Source::Bundled],
                 header: contents.and_then(into_model),
                 projector: None,
+                aliases: Vec::new(),
             });
         }
         let candidates = self.candidates(&mut fresh, &mut report.problems);
@@ -175,6 +201,15 @@ impl Library {
             .collect();
         models.sort_by(|one, other| one.name.cmp(&other.name));
         report.models.extend(models);
+        for Alias { alias, model, .. } in aliases_among(self.aliases.all(), &report.models)
+            .into_iter()
+            .filter(|alias| !alias.is_hidden)
+        {
+            let named = report.models.iter_mut().find(|file| file.name == model);
+            if let Some(file) = named {
+                file.aliases.push(alias);
+            }
+        }
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
         report
     }
@@ -194,6 +229,14 @@ impl Library {
 
     /// What lies in the user's folder, in the stores and in the folders that the user named, in this order.
     fn candidates(&self, fresh: &mut Known, problems: &mut Vec<Error>) -> Vec<Candidate> {
+        self.stores()
+            .iter()
+            .flat_map(|store| self.models_in(store, fresh, problems))
+            .collect()
+    }
+
+    /// The user's folder, the stores and the folders that the user named, in this order.
+    pub fn stores(&self) -> Vec<Store> {
         let own = Store {
             source: Source::Own,
             root: self.own_dir.clone(),
@@ -207,11 +250,9 @@ impl Library {
             source: Source::Added,
             root,
         });
-        let stores = std::iter::once(own)
+        std::iter::once(own)
             .chain(self.stores.iter().cloned())
-            .chain(added);
-        stores
-            .flat_map(|store| self.models_in(&store, fresh, problems))
+            .chain(added)
             .collect()
     }
 
@@ -255,11 +296,17 @@ impl Library {
         candidates
     }
 
-    /// The model of this name, or the only one whose name starts with it.
+    /// The model of this name, the one that the user calls so, or the only one whose name starts with it.
     pub fn find(&self, name: &str) -> Result<ModelFile> {
         let models = self.list().models;
-        if let Some(exact) = models.iter().find(|model| model.name == name) {
-            return Ok(exact.clone());
+        let called = |model: &&ModelFile| model.aliases.iter().any(|alias| alias == name);
+        let exact = models.iter().find(|model| model.name == name);
+        if let Some(found) = exact.or_else(|| models.iter().find(called)) {
+            return Ok(found.clone());
+        }
+        if let Some(model) = self.aliases.all().remove(name) {
+            let alias = name.to_owned();
+            return Err(Error::AliasOfNothing { alias, model });
         }
         let mut matching: Vec<ModelFile> = models
             .into_iter()
@@ -282,12 +329,91 @@ impl Library {
         }
     }
 
+    /// The user's short names of models, sorted.
+    pub fn aliases(&self) -> Vec<Alias> {
+        aliases_among(self.aliases.all(), &self.list().models)
+    }
+
+    /// Lets a short name stand for a model, in place of what it stood for, and returns the name of the model.
+    ///
+    /// # Errors
+    /// When it cannot be one, when a model has that name, when there is no such model, and when the disk cannot be written.
+    pub fn set_alias(&self, alias: &str, model: &str) -> Result<String> {
+        let alias = aliases::checked(alias)?;
+        let is_name = |name: &str| name == alias;
+        let bundled = BUNDLED.iter().any(|(name, ..)| is_name(name));
+        if bundled || self.list().models.iter().any(|model| is_name(&model.name)) {
+            let name = alias.to_owned();
+            return Err(Error::Exists { name });
+        }
+        let model = self.find(model)?.name;
+        let (key, value) = (alias.to_owned(), model.clone());
+        self.aliases.change(|all| {
+            all.insert(key, value);
+        })?;
+        Ok(model)
+    }
+
+    /// Takes a short name away and returns the name of the model that it stood for.
+    ///
+    /// # Errors
+    /// When there is none of this name, and when the disk cannot be written.
+    pub fn remove_alias(&self, alias: &str) -> Result<String> {
+        let mut removed = None;
+        self.aliases.change(|all| removed = all.remove(alias))?;
+        removed.ok_or_else(|| Error::NoAlias {
+            alias: alias.to_owned(),
+        })
+    }
+
     /// The name that a model would have if it were called so; `None` when nothing in it can be part of a name.
     pub(crate) fn name_for(wanted: &str) -> Option<String> {
         wanted
             .chars()
             .any(|c| c.is_ascii_alphanumeric())
             .then(|| names::slug(wanted))
+    }
+
+    /// The name that a file would have beside these models: its own or, where that is taken, one with a number.
+    pub(crate) fn free_name(&self, file: &Path, models: &[ModelFile]) -> String {
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        let stem = scan::split_name(&stem).map_or(&*stem, |(name, ..)| name);
+        let mut taken = names::Taken::with(BUNDLED.map(|(name, ..)| name));
+        for model in models {
+            taken.take(&model.name);
+        }
+        // A model of that name would hide what the user calls so.
+        for alias in self.aliases.all().keys() {
+            taken.take(alias);
+        }
+        loop {
+            let name = taken.take(&names::slug(stem));
+            // What is no model may still be in the way.
+            let free = |path: PathBuf| path.symlink_metadata().is_err();
+            if free(self.own_dir.join(&name)) && free(self.own_dir.join(format!("{name}.gguf"))) {
+                return name;
+            }
+        }
+    }
+
+    /// Takes the name of a part of a split model, `name-00002-of-00003`, apart.
+    pub(crate) fn split_name(stem: &str) -> Option<(&str, u32, u32)> {
+        scan::split_name(stem)
+    }
+
+    /// The vision part that lies beside a model and is named after it, wherever both lie.
+    pub(crate) fn projector_beside(&self, model: &Path) -> Option<Projector> {
+        let folder = model.parent()?;
+        let found = scan::scan(folder, 0, &mut Vec::new());
+        let own = found.iter().find(|file| file.path == model)?;
+        let named = |file: &&FoundFile| file.stem.to_ascii_lowercase().contains("mmproj");
+        let projectors: Vec<FoundFile> = found
+            .iter()
+            .filter(named)
+            .filter(|file| matches!(look_into(&file.path), Ok(Contents::Projector)))
+            .cloned()
+            .collect();
+        vision::projector_for(own, &projectors, folder)
     }
 
     /// The user's folder.
@@ -325,6 +451,18 @@ impl Library {
     }
 }
 
+/// Which alias stands for which of these models. A model's own name always means that model.
+fn aliases_among(all: aliases::Map, models: &[ModelFile]) -> Vec<Alias> {
+    let names: HashSet<&str> = models.iter().map(|model| model.name.as_str()).collect();
+    let alias = |(alias, model): (String, String)| Alias {
+        is_hidden: names.contains(alias.as_str()),
+        is_missing: !names.contains(model.as_str()),
+        alias,
+        model,
+    };
+    all.into_iter().map(alias).collect()
+}
+
 fn listed(candidate: Candidate, places: Vec<Source>, taken: &mut names::Taken) -> ModelFile {
     let Candidate {
         file,
@@ -348,6 +486,7 @@ fn listed(candidate: Candidate, places: Vec<Source>, taken: &mut names::Taken) -
         places,
         header,
         projector,
+        aliases: Vec::new(),
     }
 }
 

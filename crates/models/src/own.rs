@@ -7,6 +7,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use crate::care;
 use crate::download::fetched_files;
 use crate::error::{Error, Result};
 use crate::gguf::{part_paths_of, validate_file};
@@ -22,8 +23,9 @@ pub fn remove(library: &Library, name: &str) -> Result<(String, u64)> {
     let folder = model.path.parent().map(Path::to_owned);
     // What came with the model goes with it, such as what it sees with.
     let fetched = folder.as_deref().map(fetched_files).unwrap_or_default();
+    let sight = sight(library, &model);
     let mut freed_bytes = 0;
-    for path in files(&model).into_iter().chain(fetched.iter().cloned()) {
+    for path in files(&model).into_iter().chain(fetched).chain(sight) {
         let bytes = fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
         match fs::remove_file(&path) {
             Ok(()) => freed_bytes += bytes,
@@ -31,7 +33,7 @@ pub fn remove(library: &Library, name: &str) -> Result<(String, u64)> {
             Err(source) => return Err(Error::not_written(&path, source)),
         }
     }
-    if let Some(folder) = folder.filter(|_| !fetched.is_empty()) {
+    if let Some(folder) = folder.filter(|folder| folder != library.own_dir()) {
         // It stays when somebody put something else into it.
         let _ = fs::remove_dir(folder);
     }
@@ -73,7 +75,7 @@ pub fn copy(library: &Library, name: &str, new_name: &str) -> Result<String> {
 /// Where a model of this name is made: in the user's folder, which is created if need be, with an ending that no list shows.
 pub fn place_for(library: &Library, name: &str) -> Result<PathBuf> {
     let folder = library.own_dir();
-    fs::create_dir_all(folder).map_err(|source| Error::not_written(folder, source))?;
+    care::make(folder).map_err(|source| Error::not_written(folder, source))?;
     Ok(folder.join(format!("{}.{UNFINISHED}", checked(name)?)))
 }
 
@@ -102,6 +104,12 @@ fn checked(name: &str) -> Result<&str> {
 
 fn own_model(library: &Library, name: &str) -> Result<ModelFile> {
     let model = library.find(name)?;
+    if model.aliases.iter().any(|alias| alias == name) {
+        return Err(Error::IsAlias {
+            alias: name.to_owned(),
+            model: model.name,
+        });
+    }
     match model.source {
         Source::Own => Ok(model),
         Source::Bundled => Err(Error::Bundled { name: model.name }),
@@ -112,13 +120,23 @@ fn own_model(library: &Library, name: &str) -> Result<ModelFile> {
     }
 }
 
+/// What a model sees with, when it lies in the model's own folder and no other model there uses it.
+fn sight(library: &Library, model: &ModelFile) -> Option<PathBuf> {
+    let folder = model.path.parent()?;
+    let path = model.projector.as_ref().map(|projector| &projector.path)?;
+    let models = library.list().models;
+    let beside = models.iter().filter(|m| m.path.parent() == Some(folder));
+    let alone = folder != library.own_dir() && beside.count() == 1;
+    (alone && path.parent() == Some(folder)).then(|| path.clone())
+}
+
 /// All files of a model, also of one that is damaged as long as its first part can be read.
 fn files(model: &ModelFile) -> Vec<PathBuf> {
     let count = model.header.as_ref().map_or(1, |header| header.part_count);
     part_paths_of(&model.path, count)
 }
 
-fn part_name(stem: &str, part: usize, count: usize) -> String {
+pub(crate) fn part_name(stem: &str, part: usize, count: usize) -> String {
     if count > 1 {
         format!("{stem}-{part:05}-of-{count:05}.gguf")
     } else {

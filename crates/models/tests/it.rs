@@ -10,14 +10,18 @@
 )]
 
 mod it {
+    mod aliases;
     mod architectures;
     mod download;
     mod download_many;
+    mod full_disk;
     mod fuzz;
     mod hostile;
     mod hub;
     mod hub_server;
+    mod import;
     mod library;
     mod sound;
     mod stores;
+    mod watch;
 }

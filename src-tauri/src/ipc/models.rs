@@ -1,9 +1,10 @@
 //! Commands on the models on this machine: which there are, what each takes, and what is done with them.
 
 use hearth_app::downloads::{Download, Pull};
+use hearth_app::events::AppEvent;
 use hearth_app::fit::Fit;
 use hearth_app::models::{
-    CopyPreview, CopyWish, Copying, ModelDetails, ModelSummary, Quantisation, Suggested,
+    CopyPreview, CopyWish, Copying, Importing, ModelDetails, ModelSummary, Quantisation, Suggested,
 };
 use hearth_app::{Code, Error, Result};
 use serde::{Deserialize, Serialize};
@@ -112,6 +113,18 @@ pub enum ModelsChange {
     CancelDownload {
         id: String,
     },
+    /// Lets a short name stand for a model.
+    SetAlias {
+        alias: String,
+        name: String,
+    },
+    RemoveAlias {
+        alias: String,
+    },
+    /// Gives up the import of a file that was dropped here, or forgets the one that is over.
+    EndImport {
+        id: u32,
+    },
 }
 
 /// What came of it.
@@ -153,6 +166,15 @@ pub async fn change_models(shell: State<'_, Shell>, change: ModelsChange) -> Res
         ModelsChange::PauseDownload { id } => app.downloads()?.pause(&id)?,
         ModelsChange::ResumeDownload { id } => app.downloads()?.resume(&id).await?,
         ModelsChange::CancelDownload { id } => app.downloads()?.cancel(&id).await?,
+        ModelsChange::SetAlias { alias, name } => {
+            app.models().set_alias(&alias, &name).await?;
+            app.events().send(AppEvent::ModelsChanged);
+        }
+        ModelsChange::RemoveAlias { alias } => {
+            app.models().remove_alias(&alias).await?;
+            app.events().send(AppEvent::ModelsChanged);
+        }
+        ModelsChange::EndImport { id } => app.models().end_import(id),
     }
     Ok(changed)
 }
@@ -175,6 +197,7 @@ fn wish(model: String, quantisation: &str, measure: bool) -> Result<CopyWish> {
 pub struct ModelWork {
     copying: Option<Copying>,
     downloads: Vec<Download>,
+    imports: Vec<Importing>,
 }
 
 /// Asked for once a second while something shows it.
@@ -184,5 +207,6 @@ pub async fn model_work(shell: State<'_, Shell>) -> Result<ModelWork> {
     Ok(ModelWork {
         copying: shell.app.models().copying(),
         downloads: shell.app.downloads()?.list().await,
+        imports: shell.app.models().imports(),
     })
 }

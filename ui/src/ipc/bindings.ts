@@ -114,14 +114,16 @@ export type AppEvent = { type: "chats_changed" } | { type: "settings_changed" } 
 { type: "loaded_models_changed" } | 
 /**  A model came or went, on the disk. */
 { type: "models_changed" } | 
-/**  A download began, ended or does something else. How far it is does not come this way. */
+/**  A download or an import began, ended or does something else. How far it is does not come this way. */
 { type: "downloads_changed" } | 
 /**  The server listens, or does not any more, or elsewhere. */
 { type: "server_changed" } | 
 /**  The engines are held back in another way, or for another reason. */
 { type: "limits_changed" } | 
 /**  A threshold was crossed. */
-{ type: "alerted"; alert: Alert } | { type: "new_chat" } | { type: "show_section"; section: Section; chatId: string | null };
+{ type: "alerted"; alert: Alert } | 
+/**  Files are dragged over the main window, or not any more. */
+{ type: "files_over"; over: boolean } | { type: "new_chat" } | { type: "show_section"; section: Section; chatId: string | null };
 
 /**  What Hearth is and where its files lie. */
 export type AppInfo = {
@@ -381,6 +383,28 @@ export type History = {
 	marks: Mark[],
 };
 
+/**  What an import does. */
+export type ImportState = 
+/**  It waits for those before it, or its header is being read. */
+{ type: "waiting" } | 
+/**  Finding out whether it is here already. */
+{ type: "comparing" } | { type: "copying" } | 
+/**  It is a model now. */
+{ type: "done"; model: string } | 
+/**  It was one already, and nothing was done. */
+{ type: "here"; model: string } | { type: "failed"; error: IpcError };
+
+/**  An import as views show it. */
+export type Importing = {
+	id: number,
+	/**  Name of the file. */
+	file: string,
+	doneBytes: number,
+	/**  0 until it is known. */
+	totalBytes: number,
+	state: ImportState,
+};
+
 /**  An error as it crosses IPC, HTTP and the terminal. */
 export type IpcError = {
 	code: Code,
@@ -520,6 +544,8 @@ export type ModelSummary = {
 	source: ModelSource,
 	/**  Everywhere the same weights lie, the place from which they are used first. */
 	places: ModelSource[],
+	/**  Short names of the user's for it. */
+	aliases: string[],
 	/**  Absent when the file could not be read. */
 	purpose: ModelPurpose | null,
 	/**  Why it cannot be used. */
@@ -530,6 +556,7 @@ export type ModelSummary = {
 export type ModelWork = {
 	copying: Copying | null,
 	downloads: Download[],
+	imports: Importing[],
 };
 
 /**  What is done with a model. */
@@ -545,7 +572,11 @@ export type ModelsChange =
 /**  Fetches a model by its name at the hub. */
 { type: "fetch"; wanted: string } | { type: "pause_download"; id: string } | { type: "resume_download"; id: string } | 
 /**  Also removes what is here of it. */
-{ type: "cancel_download"; id: string };
+{ type: "cancel_download"; id: string } | 
+/**  Lets a short name stand for a model. */
+{ type: "set_alias"; alias: string; name: string } | { type: "remove_alias"; alias: string } | 
+/**  Gives up the import of a file that was dropped here, or forgets the one that is over. */
+{ type: "end_import"; id: number };
 
 /**  What came of it. */
 export type ModelsChanged = {

@@ -5,7 +5,7 @@
 import type { ChatSummary, Copying, EngineState, IpcError, Message, Settings, SettingChange, SettingKey } from "./bindings"
 import type { ApiKey, Client, Following, OnChatEvent } from "./client"
 import { fieldOf } from "./fields"
-import { ANSWER, chatsFor, CRASHED, DEFAULTS, DOWNLOADS, FIT, INFO, longAnswer, message, MODELS, NO_MEMORY, providers, requests, STATS, SUGGESTED } from "./mock_data"
+import { ANSWER, chatsFor, CRASHED, DEFAULTS, DOWNLOADS, IMPORTS, FIT, INFO, longAnswer, message, MODELS, NO_MEMORY, providers, requests, STATS, SUGGESTED } from "./mock_data"
 import { explainedAt, historyOf, momentAt, preview } from "./mock_monitor"
 
 export type MockKind = "normal" | "empty" | "long" | "error" | "loading" | "prefill" | "stream" | "repaired" | "hot"
@@ -176,7 +176,7 @@ export function createMock(options: MockOptions): Client {
       return { freedBytes: change.type === "remove" ? size : null, preview, here: null }
     },
     discoverModels: async () => SUGGESTED,
-    modelWork: async () => ({ copying, downloads: options.kind === "empty" ? [] : DOWNLOADS }),
+    modelWork: async () => ({ copying, downloads: options.kind === "empty" ? [] : DOWNLOADS, imports: options.kind === "empty" ? [] : IMPORTS }),
     getSettings: async () => ({ settings, defaults: DEFAULTS, repaired }),
     setSetting: async (change) => apply(change),
     resetSetting: async (key: SettingKey) => apply({ key, value: DEFAULTS[fieldOf(key)] } as SettingChange),

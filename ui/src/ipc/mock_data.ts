@@ -2,7 +2,7 @@
 // Here so that mock.ts is behaviour only. Development and tests only. Must not know views.
 
 import type { MockKind } from "./mock"
-import type { AnswerStats, AppInfo, ChatSummary, Download, Fit, IpcError, Message, ModelSummary, Provider, RequestEntry, Settings, Suggested } from "./bindings"
+import type { AnswerStats, AppInfo, ChatSummary, Download, Fit, Importing, IpcError, Message, ModelSummary, Provider, RequestEntry, Settings, Suggested } from "./bindings"
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
@@ -17,10 +17,10 @@ export const DEFAULTS: Settings = {
 }
 
 export const MODELS: ModelSummary[] = [
-  { name: "starter", title: "SmolLM2 135M Instruct", sizeBytes: 144_800_000, quantisation: "Q8_0", contextTokens: 8192, source: "bundled", places: ["bundled"], purpose: "chat", problem: null },
-  { name: "embedder", title: "all-MiniLM-L6-v2", sizeBytes: 46_223_456, quantisation: "F16", contextTokens: 512, source: "bundled", places: ["bundled"], purpose: "embed", problem: null },
-  { name: "qwen3-4b-instruct-2507-q4_k_m", title: "Qwen3 4B Instruct 2507 with a rather long file name", sizeBytes: 2_497_280_000, quantisation: "Q4_K_M", contextTokens: 32768, source: "own", places: ["own"], purpose: "chat", problem: null },
-  { name: "damaged", title: "mistral-7b-instruct-v0.3", sizeBytes: 1_073_741_824, quantisation: null, contextTokens: null, source: "own", places: ["own"], purpose: null,
+  { name: "starter", title: "SmolLM2 135M Instruct", sizeBytes: 144_800_000, quantisation: "Q8_0", contextTokens: 8192, source: "bundled", places: ["bundled"], aliases: ["quick"], purpose: "chat", problem: null },
+  { name: "embedder", title: "all-MiniLM-L6-v2", sizeBytes: 46_223_456, quantisation: "F16", contextTokens: 512, source: "bundled", places: ["bundled"], aliases: [], purpose: "embed", problem: null },
+  { name: "qwen3-4b-instruct-2507-q4_k_m", title: "Qwen3 4B Instruct 2507 with a rather long file name", sizeBytes: 2_497_280_000, quantisation: "Q4_K_M", contextTokens: 32768, source: "own", places: ["own"], aliases: [], purpose: "chat", problem: null },
+  { name: "damaged", title: "mistral-7b-instruct-v0.3", sizeBytes: 1_073_741_824, quantisation: null, contextTokens: null, source: "own", places: ["own"], aliases: [], purpose: null,
     problem: { code: "model_invalid", message: "The file ends in the middle of a tensor: 1.1 GB of 4.4 GB are there.", hint: "Copy the file again." } },
 ]
 
@@ -149,6 +149,11 @@ export const SUGGESTED: Suggested[] = [
   { title: "Qwen3 8B", wanted: "Qwen/Qwen3-8B-GGUF:Q4_K_M", licence: "Apache-2.0", quantisation: "Q4_K_M", contextTokens: 40_960, bytes: 4_960_000_000, callsTools: true, sees: false, thinks: true, chats: true, fits: true, tokensPerSecond: 19, reason: "The largest that fits and answers faster than you read." },
   { title: "Gemma 3 4B", wanted: "ggml-org/gemma-3-4b-it-GGUF:Q8_0", licence: "Gemma", quantisation: "Q8_0", contextTokens: 131_072, bytes: 4_130_000_000, callsTools: false, sees: true, thinks: false, chats: true, fits: true, tokensPerSecond: 22, reason: "Sees pictures, and leaves room for a long context." },
   { title: "Llama 3.3 70B", wanted: "bartowski/Llama-3.3-70B-Instruct-GGUF:Q4_K_S", licence: "Llama 3.3", quantisation: "Q4_K_S", contextTokens: 131_072, bytes: 40_300_000_000, callsTools: true, sees: false, thinks: false, chats: true, fits: false, tokensPerSecond: 2, reason: "Needs 44 GB; models may take 11.5 GB here." },
+]
+
+export const IMPORTS: Importing[] = [
+  { id: 1, file: "gemma-3-4b-it-Q4_K_M.gguf", doneBytes: 870_000_000, totalBytes: 2_490_000_000, state: { type: "copying" } },
+  { id: 2, file: "holiday.gguf", doneBytes: 0, totalBytes: 0, state: { type: "failed", error: { code: "model_invalid", message: "This is not a GGUF file: it starts with `\\xff\\xd8\\xff\\xe0`.", hint: "Hearth runs models in the GGUF format." } } },
 ]
 
 export const DOWNLOADS: Download[] = [

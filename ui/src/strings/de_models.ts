@@ -28,6 +28,11 @@ export const models: typeof english = {
     label: (model) => `Download von ${model}`, part: (done, total) => `${done} von ${total}`, pace: (speed, left) => `${speed} je Sekunde, noch ${left}`, pause: "Anhalten", resume: "Fortsetzen", cancel: "Abbrechen",
     state: { queued: "Wartet, bis es dran ist", checking: "Liest, was da ist", fetching: "Wird geholt", retrying: "Versucht es erneut", verifying: "Wird geprüft", paused: "Angehalten", failed: "Abgebrochen", cancelled: "Abgebrochen", done: "Fertig" }, retrying: (seconds) => `Neuer Versuch in ${seconds} s`,
   },
+  alias: { name: "Kurznamen", label: (model) => `Neuer Kurzname für ${model}`, placeholder: "Kurzname", add: "Hinzufügen", remove: (alias) => `Kurznamen ${alias} entfernen` },
+  import: {
+    drop: "Loslassen, um das Modell aufzunehmen", dropNote: "Eine GGUF-Datei. Sie wird zuerst geprüft und teilt sich den Platz mit dem Original, wo das geht.", label: (file) => `${file} wird aufgenommen`, part: (done, total) => `${done} von ${total}`, cancel: "Abbrechen", dismiss: "Schließen",
+    state: { waiting: "Wird geprüft", comparing: "Wird mit dem verglichen, was da ist", copying: "Wird kopiert", failed: "Nicht aufgenommen" }, done: (model) => `Aufgenommen als ${model}`, here: (model) => `Schon da als ${model}; nichts wurde kopiert`,
+  },
   remove: {
     name: "Löschen…", title: (model) => `${model} löschen?`, note: (size) => `Die Dateien werden aus deinem Modellordner entfernt. Das gibt ${size} frei. Sie kommen nicht in den Papierkorb.`, chats: "Deine Chats bleiben.", confirm: "Löschen",
     done: (model, size) => `${model} gelöscht, ${size} frei`,

@@ -28,6 +28,11 @@ export const models = {
     label: (model: string) => `Download of ${model}`, part: (done: string, total: string) => `${done} of ${total}`, pace: (speed: string, left: string) => `${speed} a second, ${left} left`, pause: "Pause", resume: "Resume", cancel: "Cancel",
     state: { queued: "Waiting for its turn", checking: "Reading what is here", fetching: "Fetching", retrying: "Trying again", verifying: "Checking", paused: "Paused", failed: "Stopped", cancelled: "Cancelled", done: "Done" } satisfies Record<DownloadState["type"], string>, retrying: (seconds: string) => `Trying again in ${seconds} s`,
   },
+  alias: { name: "Aliases", label: (model: string) => `New alias for ${model}`, placeholder: "Short name", add: "Add", remove: (alias: string) => `Remove the alias ${alias}` },
+  import: {
+    drop: "Let go to add the model", dropNote: "A GGUF file. It is checked first, and shares its room on the disk with the original where it can.", label: (file: string) => `Adding ${file}`, part: (done: string, total: string) => `${done} of ${total}`, cancel: "Cancel", dismiss: "Dismiss",
+    state: { waiting: "Checking", comparing: "Comparing with what is here", copying: "Copying", failed: "Not added" }, done: (model: string) => `Added as ${model}`, here: (model: string) => `Here already as ${model}; nothing was copied`,
+  },
   remove: {
     name: "Delete…", title: (model: string) => `Delete ${model}?`, note: (size: string) => `Its files are removed from your models folder, which frees ${size}. They do not go to the Trash.`, chats: "Your chats stay.", confirm: "Delete",
     done: (model: string, size: string) => `${model} deleted, ${size} free`,

@@ -12,6 +12,7 @@ use super::speed::Speed;
 use super::{Download, DownloadState, Downloads, wants_token};
 use crate::error::Error;
 use crate::events::AppEvent;
+use crate::models::on_disk;
 
 /// How often views hear of progress.
 const TICK: Duration = Duration::from_millis(250);
@@ -173,7 +174,7 @@ impl Driver {
     }
 
     async fn remove(&self, folder: std::path::PathBuf, id: String) -> DownloadState {
-        let removed = super::on_disk(move || Ok(Job::remove(&folder, &id)?)).await;
+        let removed = on_disk(move || Ok(Job::remove(&folder, &id)?)).await;
         match removed {
             Ok(()) => DownloadState::Cancelled,
             Err(error) => DownloadState::Failed { error },

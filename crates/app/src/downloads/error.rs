@@ -3,12 +3,13 @@
 use hearth_models::hub::Error as Leaf;
 
 use crate::error::{Code, Error, sentence};
+use crate::models::NO_ROOM;
 
 impl From<Leaf> for Error {
     fn from(error: Leaf) -> Self {
         let message = match error {
             Leaf::Model(leaf) => return leaf.into(),
-            Leaf::DiskFull { .. } => disk_full(&error),
+            Leaf::DiskFull(no_room) => return no_room.into(),
             _ => sentence(&error.to_string()),
         };
         let (code, hint) = advice(&error);
@@ -64,10 +65,7 @@ fn advice(error: &Leaf) -> (Code, &'static str) {
         ),
         Leaf::Unreadable { .. } => (Code::Network, "Try again later, or another network."),
         Leaf::Changed { .. } => (Code::Network, "Fetch it again."),
-        Leaf::DiskFull { .. } => (
-            Code::DiskFull,
-            "Free some space and go on; what is here is kept. HEARTH_DISK_RESERVE_GB sets what is left free.",
-        ),
+        Leaf::DiskFull(_) => (Code::DiskFull, NO_ROOM),
         Leaf::Disk { .. } => (
             Code::Storage,
             "Check the permissions of your models folder and the free space.",
@@ -75,26 +73,4 @@ fn advice(error: &Leaf) -> (Code, &'static str) {
         Leaf::InUse { .. } => (Code::Busy, "Wait for it, or stop the other one."),
         Leaf::Model(_) => (Code::ModelInvalid, "Choose another model."),
     }
-}
-
-/// Figures as people read them.
-fn disk_full(error: &Leaf) -> String {
-    let Leaf::DiskFull {
-        needed_bytes,
-        free_bytes,
-        reserve_bytes,
-    } = error
-    else {
-        return "The disk is full.".to_owned();
-    };
-    let gb = |bytes: u64| match bytes {
-        0..1_000_000_000 => format!("{} MB", bytes.div_ceil(1_000_000)),
-        _ => format!("{:.1} GB", bytes as f64 / 1e9),
-    };
-    format!(
-        "There is not enough room on the disk: {} more are needed, {} are free, and Hearth leaves {} of them.",
-        gb(*needed_bytes),
-        gb(*free_bytes),
-        gb(*reserve_bytes)
-    )
 }

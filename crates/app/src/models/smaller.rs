@@ -3,7 +3,7 @@
 //! A copy under way has a name that no list shows, so nothing half made is ever a model. It must not know llama.cpp.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use hearth_engine::quantise::{self, Job, Made};
@@ -17,8 +17,6 @@ use crate::error::{Code, Error, Result};
 
 /// What both models are measured with: prose, code, figures and minutes of a meeting, written for this.
 const MEASURED_TEXT: &str = include_str!("../../data/measured.txt");
-/// What must stay free on the volume of the copy, in bytes.
-const RESERVE_BYTES: u64 = 2 << 30;
 /// Longest text that is read to find out what matters, in bytes: far more than the engine uses of it.
 const MAX_TEXT_BYTES: usize = 16 << 20;
 
@@ -140,7 +138,8 @@ impl Models {
             rounded_twice: !matches!(header.quantisation, Some("F32" | "F16" | "BF16")),
         };
         must_be_smaller(&preview, wish.to)?;
-        must_fit(&preview, &place)?;
+        let (room, bytes) = (self.room(), preview.bytes);
+        on_disk(move || Ok(room.check(&place, bytes)?)).await?;
         Ok(Planned { preview, job })
     }
 
@@ -183,23 +182,6 @@ fn must_be_smaller(preview: &CopyPreview, to: Quantisation) -> Result<()> {
         megabytes(preview.source_bytes)
     );
     Err(Error::new(Code::InvalidInput, message).hint("Choose a smaller type, for example Q4_K_M."))
-}
-
-fn must_fit(preview: &CopyPreview, place: &Path) -> Result<()> {
-    let Some(disk) = hearth_hardware::disk::read(place) else {
-        return Ok(());
-    };
-    let needed = preview.bytes.saturating_add(RESERVE_BYTES);
-    if disk.free_bytes >= needed {
-        return Ok(());
-    }
-    let message = format!(
-        "The copy needs {} and {} must stay free, but the disk has only {}.",
-        megabytes(preview.bytes),
-        megabytes(RESERVE_BYTES),
-        megabytes(disk.free_bytes)
-    );
-    Err(Error::new(Code::DiskFull, message).hint("Free some space, or choose a smaller type."))
 }
 
 fn megabytes(bytes: u64) -> String {

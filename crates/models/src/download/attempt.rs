@@ -186,10 +186,8 @@ impl Run<'_> {
     fn check_space(&self, part_bytes: u64) -> Result<(), Halt> {
         let here = self.job.whole_bytes() + part_bytes;
         let needed = self.job.total_bytes().saturating_sub(here);
-        match (self.tools.space)(self.job.folder()) {
-            Some(space) => Ok(space.check(needed, self.tools.reserve_bytes)?),
-            None => Ok(()),
-        }
+        let fits = self.tools.room.check(self.job.folder(), needed);
+        Ok(fits.map_err(Error::from)?)
     }
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attempt::blocking;
 use super::job::{FileRecord, Job, id_of, read_json, remove_folder, write_json};
+use crate::care;
 use crate::gguf::{Contents, look_into, validate_file};
 use crate::hub::{Error, Listing, RepoFile, RepoId, Result, Revision, Wanted, choose};
 
@@ -130,7 +131,7 @@ fn check(paths: &[PathBuf]) -> crate::Result<()> {
 fn place(job: &Path, files: &Path, target: &Path) -> Result<()> {
     let failed = |error| Error::disk(target, error);
     if let Some(models) = target.parent() {
-        fs::create_dir_all(models).map_err(failed)?;
+        care::make(models).map_err(failed)?;
     }
     if target.exists() {
         keep_others(target, files).map_err(failed)?;

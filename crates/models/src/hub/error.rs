@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::space::NoRoom;
+
 /// Shorthand for results of the hub and of downloads.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -78,14 +80,8 @@ pub enum Error {
         expected: String,
         found: String,
     },
-    #[error(
-        "{needed_bytes} more bytes are needed, {free_bytes} are free and {reserve_bytes} stay free"
-    )]
-    DiskFull {
-        needed_bytes: u64,
-        free_bytes: u64,
-        reserve_bytes: u64,
-    },
+    #[error(transparent)]
+    DiskFull(#[from] NoRoom),
     #[error("`{path}` cannot be written: {source}")]
     Disk {
         path: PathBuf,
@@ -118,11 +114,11 @@ impl Error {
     /// An operating system error on a change of `path`. A full disk is one of its own.
     pub(crate) fn disk(path: &Path, source: io::Error) -> Self {
         match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull(NoRoom {
                 needed_bytes: 1,
                 free_bytes: 0,
                 reserve_bytes: 0,
-            },
+            }),
             _ => Self::Disk {
                 path: path.to_owned(),
                 source: Arc::new(source),

@@ -3,10 +3,10 @@
 //! Every address is checked before it is asked, the token goes to the hub's own host only, silence has an end before the first byte
 //! and between any two, and no answer is read as a whole beyond a bound.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use reqwest::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+    ACCEPT_ENCODING, AUTHORIZATION, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
 };
 use reqwest::{Response, StatusCode};
 use url::Url;
@@ -197,15 +197,23 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// How long the other side wants to be left alone: `Retry-After` in seconds, or the time until a quota begins anew.
+/// How long the other side wants to be left alone: `Retry-After` in seconds or as a date, or the time until a quota begins anew.
 fn wait(headers: &HeaderMap) -> Option<Duration> {
-    let plain = text(headers, &RETRY_AFTER).and_then(|value| value.trim().parse().ok());
+    let after = text(headers, &RETRY_AFTER).map(str::trim);
+    let seconds = |text: &str| text.parse().ok().map(Duration::from_secs);
+    let until = |text: &str| {
+        let date = httpdate::parse_http_date(text).ok()?;
+        // By the other side's own clock, because ours may be wrong.
+        let theirs = self::text(headers, &DATE).and_then(|now| httpdate::parse_http_date(now).ok());
+        let now = theirs.unwrap_or_else(SystemTime::now);
+        Some(date.duration_since(now).unwrap_or_default())
+    };
     let quota = || {
         let mut fields = text(headers, &RATE_LIMIT)?.split(';');
-        fields.find_map(|field| field.trim().strip_prefix("t=")?.trim().parse().ok())
+        fields.find_map(|field| seconds(field.trim().strip_prefix("t=")?.trim()))
     };
-    let seconds: u64 = plain.or_else(quota)?;
-    Some(Duration::from_secs(seconds).min(MAX_WAIT))
+    let told = after.and_then(|text| seconds(text).or_else(|| until(text)));
+    Some(told.or_else(quota)?.min(MAX_WAIT))
 }
 
 fn stalled(host: &str, stall: Duration) -> Error {
@@ -253,7 +261,26 @@ mod tests {
                 &[("retry-after", "1"), ("ratelimit", "\"api\";r=0;t=9")],
                 Some(1),
             ),
-            (&[("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")], None),
+            (
+                &[
+                    ("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT"),
+                    ("date", "Wed, 21 Oct 2026 07:27:30 GMT"),
+                ],
+                Some(30),
+            ),
+            // In the old form too; a moment that is past needs no wait, and one by our own clock is no longer than any other.
+            (
+                &[
+                    ("retry-after", "Wednesday, 21-Oct-26 07:28:00 GMT"),
+                    ("date", "Wed, 21 Oct 2026 08:00:00 GMT"),
+                ],
+                Some(0),
+            ),
+            (
+                &[("retry-after", "Fri, 21 Oct 2089 07:28:00 GMT")],
+                Some(900),
+            ),
+            (&[("retry-after", "tomorrow")], None),
             (&[("retry-after", "99999999")], Some(900)),
             (&[("retry-after", "-1")], None),
             (&[], None),

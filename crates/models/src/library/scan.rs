@@ -165,7 +165,7 @@ fn join_parts(files: impl Iterator<Item = FoundFile>) -> Vec<FoundFile> {
 }
 
 /// Takes `name-00002-of-00003` apart.
-fn split_name(stem: &str) -> Option<(&str, u32, u32)> {
+pub(super) fn split_name(stem: &str) -> Option<(&str, u32, u32)> {
     let (rest, count) = stem.rsplit_once("-of-")?;
     let (name, part) = rest.rsplit_once('-')?;
     let number = |text: &str| {

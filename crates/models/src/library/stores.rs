@@ -4,10 +4,12 @@
 //! look into a model file, nor write anything.
 
 mod hugging_face;
+mod lm_studio;
 mod ollama;
 
 use std::path::PathBuf;
 
+pub use self::lm_studio::lm_studio_folders;
 use super::Source;
 use super::scan::{self, FoundFile};
 use super::vision::Projector;
@@ -17,6 +19,10 @@ use crate::error::Error;
 const OWN_DEPTH: usize = 1;
 /// Folders below the root in which the files of LM Studio lie: publisher and repository.
 const LM_STUDIO_DEPTH: usize = 2;
+/// Repository, `snapshots`, revision, and folders in it.
+const HUGGING_FACE_DEPTH: usize = 5;
+/// `manifests`, registry, owner and model.
+const OLLAMA_DEPTH: usize = 4;
 /// Folders below a folder that the user named.
 const ADDED_DEPTH: usize = 3;
 
@@ -37,6 +43,17 @@ pub(super) struct StoreFile {
 }
 
 impl Store {
+    /// How many levels of folders below the root a model may lie at most.
+    pub(crate) fn depth(&self) -> usize {
+        match self.source {
+            Source::HuggingFace => HUGGING_FACE_DEPTH,
+            Source::Ollama => OLLAMA_DEPTH,
+            Source::LmStudio => LM_STUDIO_DEPTH,
+            Source::Bundled | Source::Own => OWN_DEPTH,
+            Source::Added => ADDED_DEPTH,
+        }
+    }
+
     /// What lies in it. A missing folder is an empty one; what cannot be read is a problem.
     pub(super) fn files(&self, problems: &mut Vec<Error>) -> Vec<StoreFile> {
         let alone = |file| StoreFile {

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use hearth_models::Library;
 use hearth_models::download::{
-    self, Cap, Clock, Job, Order, Outcome, Phase, Progress, Space, Tools, installed,
+    self, Cap, Clock, Job, Order, Outcome, Phase, Progress, Tools, installed,
 };
 use hearth_models::hub::{Error, Hub, Result, Wanted, choose};
+use hearth_models::space::{NoRoom, Room, Space};
 use tokio::sync::watch;
 
 use super::hub_server::{Fault, FaultHub, sha256};
@@ -57,13 +58,14 @@ pub fn model_bytes(seed: u64, bytes: usize) -> Arc<Vec<u8>> {
     Arc::new(model)
 }
 
-pub fn roomy() -> Arc<download::SpaceOf> {
-    Arc::new(|_: &Path| {
+pub fn roomy() -> Arc<Room> {
+    let space = |_: &Path| {
         Some(Space {
             free_bytes: 1 << 40,
             total_bytes: 1 << 41,
         })
-    })
+    };
+    Arc::new(Room::new(Arc::new(space)))
 }
 
 /// One person's folders.
@@ -388,15 +390,16 @@ async fn a_full_disk_pauses_and_the_reserve_stays() {
     // A volume of 100 MiB that somebody else fills while we fetch.
     let free = Arc::new(AtomicU64::new(14 * MIB));
     let shown = free.clone();
-    place.tools.space = Arc::new(move |_: &Path| {
+    let space = move |_: &Path| {
         let free_bytes = shown.fetch_sub(2 * MIB, Ordering::SeqCst);
         Some(Space {
             free_bytes,
             total_bytes: 100 * MIB,
         })
-    });
+    };
+    place.tools.room = Arc::new(Room::new(Arc::new(space)));
     let error = place.fetch(&hub, "a/b").await.unwrap_err();
-    let Error::DiskFull { reserve_bytes, .. } = error else {
+    let Error::DiskFull(NoRoom { reserve_bytes, .. }) = error else {
         panic!("{error}")
     };
     assert_eq!(reserve_bytes, 10 * MIB);
@@ -457,21 +460,41 @@ async fn two_do_not_fetch_the_same() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_break_costs_no_more_than_four_mib() {
     let server = FaultHub::start().await;
-    let bytes = model_bytes(6, 24 << 20);
+    let bytes = model_bytes(6, 72 << 20);
     server.add("a/b", "m.gguf", bytes.clone());
     let mib = MIB as usize;
-    let breaks = [mib / 2, 3 * mib, 5 * mib + 17, 1, 2 * mib, 7 * mib];
-    server.break_next("a/b", breaks.map(Fault::Reset));
-    let (hub, place) = (server.client(LONG), Place::new());
+    let breaks = [
+        Fault::Reset(mib / 2),
+        Fault::Reset(3 * mib),
+        Fault::Stall(9 * mib + 17),
+        Fault::Host(503, "X-Why: restart"),
+        Fault::Reset(20 * mib),
+        Fault::Page,
+        Fault::Stall(2 * mib),
+        Fault::Hub(429, "Retry-After: 1"),
+        Fault::Reset(7 * mib),
+        Fault::Reset(1),
+    ];
+    server.break_next("a/b", breaks);
+    // A machine that is busy for longer makes one break more, which is counted too.
+    let (hub, place) = (server.client(Duration::from_secs(1)), Place::new());
     let downloads = place.downloads();
     // As much as a connection may hold that is not ours yet.
     server.limit_window(3 * MIB, Arc::new(move |sha256| on_disk(&downloads, sha256)));
+    // A page for people ends a try that a person has to look at; what is here is gone on from.
+    let error = place.fetch(&hub, "a/b").await.unwrap_err();
+    assert!(matches!(error, Error::WebPage { .. }), "{error}");
     place.fetch(&hub, "a/b").await.unwrap();
     assert_eq!(place.assert_shows_only(&[&bytes]), 1);
+    assert_eq!(server.faults_left("a/b"), 0);
     let again = server.sent("a/b") - bytes.len() as u64;
-    let most = breaks.len() as u64 * 4 * MIB;
-    assert!(again <= most, "{again} bytes were sent again");
-    println!("{again} bytes in {} breaks", breaks.len());
+    let breaks = server.led() - 1;
+    assert!(breaks >= 8, "{breaks}");
+    assert!(
+        again <= breaks * 4 * MIB,
+        "{again} bytes in {breaks} breaks"
+    );
+    println!("{again} bytes in {breaks} breaks");
 }
 
 /// Length of the part file of a hash, in whichever job it lies.
@@ -489,4 +512,55 @@ fn split_model() -> Vec<Arc<Vec<u8>>> {
     let (one, two) = super::sound::two_parts();
     assert_ne!(sha256(&one), sha256(&two));
     vec![Arc::new(one), Arc::new(two)]
+}
+
+async fn list(place: &Place, hub: &Hub, repo: &str) -> Result<usize> {
+    let wanted = Wanted::parse(repo)?;
+    let listing = download::list(hub, &wanted.repo, &wanted.revision, &place.tools).await?;
+    Ok(listing.files.len())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_is_asked_for_again_where_that_may_help() {
+    let server = FaultHub::start().await;
+    server.add("a/b", "m.gguf", model_bytes(5, 1 << 20));
+    let accidents = [
+        Fault::Hub(503, "X-Why: restart"),
+        Fault::Hub(429, "Retry-After: 9"),
+        Fault::Reset(0),
+        Fault::Mute,
+    ];
+    server.break_next_lists(accidents);
+    let place = Place::new();
+    // Long enough for a busy machine to answer where an answer comes.
+    let hub = server.client(Duration::from_secs(5));
+    assert_eq!(list(&place, &hub, "a/b").await.unwrap(), 1);
+    assert_eq!(server.list_faults_left(), 0);
+    let waits = place.clock.waits.lock().unwrap().clone();
+    assert_eq!(waits.len(), 4, "{waits:?}");
+    assert!(waits[1] >= Duration::from_secs(9), "{waits:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn asking_for_a_list_has_an_end() {
+    let server = FaultHub::start().await;
+    server.add("a/b", "m.gguf", model_bytes(6, 1 << 20));
+    let hub = server.client(LONG);
+    let place = Place::new();
+    server.break_next_lists([Fault::Hub(503, "X-Why: down"); 20]);
+    let error = list(&place, &hub, "a/b").await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable { .. }), "{error}");
+    let (waits, left) = (
+        place.clock.waits.lock().unwrap().len(),
+        server.list_faults_left(),
+    );
+    assert_eq!((waits, left), (5, 14));
+    // Whoever is told to come back in ten minutes hears so at once, and what is not there is not looked for twice.
+    let place = Place::new();
+    server.break_next_lists([Fault::Hub(429, "Retry-After: 600")]);
+    let error = list(&place, &hub, "a/b").await.unwrap_err();
+    assert!(matches!(error, Error::Limited { .. }), "{error}");
+    let error = list(&place, &hub, "not/there").await.unwrap_err();
+    assert!(matches!(error, Error::Missing { .. }), "{error}");
+    assert_eq!(place.clock.waits.lock().unwrap().len(), 0);
 }

@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use hearth_models::download::{Order, Outcome, Space};
+use hearth_models::download::{Order, Outcome};
 use hearth_models::hub::{Error, Hub};
+use hearth_models::space::{Room, Space};
 use tokio::sync::Semaphore;
 
 use super::download::{LONG, MIB, Place, assert_only, job, model_bytes, on_disk};
@@ -118,13 +119,14 @@ async fn one(server: FaultHub, patient: Hub, hub: Hub, seed: u64, endings: Endin
     place.tools.slow_bytes = 1000;
     let disk_is_full = Arc::new(AtomicBool::new(dice.roll(20) == 0));
     let full = disk_is_full.clone();
-    place.tools.space = Arc::new(move |_: &Path| {
+    let space = move |_: &Path| {
         let full = full.load(Ordering::SeqCst);
         Some(Space {
             free_bytes: if full { 10 * MIB } else { 1 << 40 },
             total_bytes: 1 << 41,
         })
-    });
+    };
+    place.tools.room = Arc::new(Room::new(Arc::new(space)));
     let pauses = dice.roll(8) == 0;
     if pauses {
         place.orders.send_replace(Order::Pause);

@@ -69,6 +69,7 @@ type OnDisk = dyn Fn(&str) -> u64 + Send + Sync;
 struct State {
     repos: Mutex<HashMap<String, Vec<File>>>,
     faults: Mutex<HashMap<String, VecDeque<Fault>>>,
+    list_faults: Mutex<VecDeque<Fault>>,
     /// Faults of requests that were led to the other host.
     led: Mutex<Vec<Fault>>,
     /// Bytes of files that were sent, by repository.
@@ -138,10 +139,25 @@ impl FaultHub {
         self.0.faults.lock().unwrap().insert(repo.into(), faults);
     }
 
+    /// What goes wrong with the next requests for a list: an answer of the hub, silence, or an end before the answer.
+    pub fn break_next_lists(&self, faults: impl IntoIterator<Item = Fault>) {
+        *self.0.list_faults.lock().unwrap() = faults.into_iter().collect();
+    }
+
+    /// Faults of lists that did not happen yet.
+    pub fn list_faults_left(&self) -> usize {
+        self.0.list_faults.lock().unwrap().len()
+    }
+
     /// Faults that did not happen yet.
     pub fn faults_left(&self, repo: &str) -> usize {
         let faults = self.0.faults.lock().unwrap();
         faults.get(repo).map_or(0, VecDeque::len)
+    }
+
+    /// How often the other host was asked for a file.
+    pub fn led(&self) -> u64 {
+        self.0.led.lock().unwrap().len() as u64
     }
 
     /// Sends no more than `bytes` ahead of what is on the client's disk.
@@ -181,6 +197,15 @@ impl FaultHub {
     async fn hub(&self, mut stream: TcpStream, request: &Request) -> std::io::Result<()> {
         let parts: Vec<&str> = request.path.trim_start_matches('/').split('/').collect();
         if let ["api", "models", owner, name, "revision", _] = parts[..] {
+            let fault = self.0.list_faults.lock().unwrap().pop_front();
+            match fault {
+                Some(Fault::Hub(status, header)) => {
+                    return stream.write_all(&response(status, &[header], b"no")).await;
+                }
+                Some(Fault::Mute) => return wait_for_end(&mut stream).await,
+                Some(_) => return Ok(()),
+                None => {}
+            }
             let answer = match self.listing(&format!("{owner}/{name}")) {
                 Some(body) => response(200, &[], body.as_bytes()),
                 None => response(404, &["X-Error-Code: RepoNotFound"], b"{}"),

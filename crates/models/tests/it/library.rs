@@ -245,7 +245,7 @@ fn a_link_is_removed_and_what_it_leads_to_stays() {
 }
 
 /// The header of the vision part of a model.
-fn projector() -> Model {
+pub fn projector() -> Model {
     let mut model = Model::sound();
     model.entries.clear();
     [

@@ -36,8 +36,9 @@ export class ModelsWatch {
     } catch {
       // The next look may do better; what is shown stays.
     }
-    const { copying, downloads } = this.work ?? {}
+    const { copying, downloads, imports } = this.work ?? {}
     const busy = (copying && !copying.made && !copying.error) || downloads?.some(({ state }) => !["paused", "failed", "cancelled", "done"].includes(state.type))
-    if (this.#open && busy) this.#timer = setTimeout(() => void this.look(), BUSY_MS)
+    const adds = imports?.some(({ state }) => ["waiting", "comparing", "copying"].includes(state.type))
+    if (this.#open && (busy || adds)) this.#timer = setTimeout(() => void this.look(), BUSY_MS)
   }
 }
