@@ -14,6 +14,7 @@ mod retry;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -157,8 +158,8 @@ pub type SpaceOf = dyn Fn(&Path) -> Option<Space> + Send + Sync;
 pub struct Tools {
     pub clock: Arc<dyn Clock>,
     pub space: Arc<SpaceOf>,
-    /// What a download leaves free, in bytes; a tenth of a volume is enough on a small one.
-    pub reserve_bytes: u64,
+    /// What a download leaves free, in bytes; a tenth of a volume is enough on a small one. A change holds for those that run.
+    pub reserve_bytes: Arc<AtomicU64>,
     /// Shared by all downloads.
     pub cap: Arc<Cap>,
     /// Slower than this many bytes in [`Tools::slow_window`], and the other side is asked anew.
@@ -171,11 +172,15 @@ impl Tools {
         Self {
             clock: Arc::new(SystemClock::default()),
             space,
-            reserve_bytes: RESERVE_BYTES,
+            reserve_bytes: Arc::new(AtomicU64::new(RESERVE_BYTES)),
             cap,
             slow_bytes: 64 << 10,
             slow_window: Duration::from_secs(60),
         }
+    }
+
+    fn reserve(&self) -> u64 {
+        self.reserve_bytes.load(Ordering::Relaxed)
     }
 }
 

@@ -19,6 +19,7 @@ mod it {
     mod hub;
     mod hub_server;
     mod library;
+    mod prospect;
     mod sound;
     mod stores;
 }
