@@ -74,7 +74,7 @@ impl Driver {
         let turns = Arc::clone(&self.downloads.turns);
         let mut orders = self.orders.clone();
         let turn = tokio::select! {
-            turn = turns.acquire_owned() => turn,
+            turn = turns.wait() => turn,
             _ = orders.wait_for(|order| *order != Order::Go) => {
                 return DownloadState::Paused { reason: None };
             }
