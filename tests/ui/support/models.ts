@@ -42,3 +42,44 @@ export function addModels(home: string, count: number): void {
     truncateSync(path, BYTES + number * 2 ** 12)
   }
 }
+
+/** A small model of this name, with weights that are all there. */
+export function smallModel(name: string): Buffer {
+  const model = named(readFileSync(join(CORPUS, "llama.gguf")), name)
+  return Buffer.concat([model, Buffer.alloc(BYTES - model.length)])
+}
+
+/** The header of a model that is a thousand times as wide as a small one, and how long its file is: 250 GB, more than a machine of tests has memory. */
+export function giantModel(): { header: Buffer; bytes: number } {
+  const TIMES = 1024
+  const header = readFileSync(join(CORPUS, "llama.gguf"))
+  const entry = (key: string) => header.indexOf(key) + key.length + 4
+  const widths = ["llama.embedding_length", "llama.feed_forward_length"].map(entry)
+  for (const at of widths) header.writeUInt32LE(header.readUInt32LE(at) * TIMES, at)
+  const words = header.readBigUInt64LE(header.indexOf("tokenizer.ggml.tokens") + "tokenizer.ggml.tokens".length + 8)
+  // Each tensor: its name, its shape, its type (32 bits) and where its data begins.
+  let [place, data] = [header.indexOf("token_embd.weight") - 8, 0]
+  for (let left = Number(header.readBigUInt64LE(8)); left > 0; left -= 1) {
+    const shape = place + 8 + Number(header.readBigUInt64LE(place))
+    const end = shape + 4 + 8 * header.readUInt32LE(shape)
+    let numbers = 1
+    for (let at = shape + 4; at < end; at += 8) {
+      const size = header.readBigUInt64LE(at)
+      if (size > 1n && size !== words) header.writeBigUInt64LE(size * BigInt(TIMES), at)
+      numbers *= Number(header.readBigUInt64LE(at))
+    }
+    header.writeBigUInt64LE(BigInt(data), end + 4)
+    data += Math.ceil((numbers * 4) / ALIGNMENT) * ALIGNMENT
+    place = end + 12
+  }
+  return { header, bytes: header.length + data }
+}
+
+/** Puts it into the user's folder; its weights are a hole in the file. */
+export function addGiant(home: string): void {
+  const { header, bytes } = giantModel()
+  mkdirSync(join(home, "models"), { recursive: true })
+  const path = join(home, "models", "giant.gguf")
+  writeFileSync(path, header)
+  truncateSync(path, bytes)
+}

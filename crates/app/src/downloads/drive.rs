@@ -83,7 +83,10 @@ impl Driver {
         drop(turn);
         match ended {
             Ok(Outcome::Done(folder)) => match self.downloads.models.name_in(folder).await {
-                Ok(model) => DownloadState::Done { model },
+                Ok(model) => {
+                    self.downloads.events.send(AppEvent::ModelsChanged);
+                    DownloadState::Done { model }
+                }
                 Err(error) => DownloadState::Failed { error },
             },
             Ok(Outcome::Paused) => DownloadState::Paused { reason: None },

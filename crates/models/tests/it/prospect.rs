@@ -25,6 +25,9 @@ async fn header(hub: &Hub) -> Result<Header> {
     hub.header(&listing.repo, &listing.commit, &model).await
 }
 
+/// Whether it is the error that is expected.
+type Is = fn(&Error) -> bool;
+
 /// A hub with one model of these bytes.
 async fn with(bytes: Vec<u8>) -> FaultHub {
     let server = FaultHub::start().await;
@@ -75,7 +78,6 @@ async fn a_host_without_ranges_is_read_from_its_beginning() {
 async fn what_was_not_announced_is_not_believed() {
     let server = with(long_header(3 << 20)).await;
     let hub = server.client(LONG);
-    type Is = fn(&Error) -> bool;
     let cases: [(&[Fault], Is); 6] = [
         (&[Fault::None, Fault::WrongRange], |e| {
             matches!(e, Error::Unreadable { .. })
