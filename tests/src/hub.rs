@@ -152,10 +152,10 @@ impl State {
             head,
             "Content-Length: {length}\r\nX-Linked-ETag: \"{sha256}\"\r\nConnection: close\r\n\r\n"
         );
-        stream.write_all(head.as_bytes())?;
-        stream.write_all(piece)?;
+        // Before it is sent: who has it all asks at once how much that was.
         self.looked_at.fetch_add(length as u64, Ordering::SeqCst);
-        Ok(())
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(piece)
     }
 
     fn send(&self, stream: &mut TcpStream, start: Option<usize>) -> std::io::Result<()> {
@@ -181,8 +181,8 @@ impl State {
             {
                 std::thread::sleep(Duration::from_millis(5));
             }
-            stream.write_all(piece)?;
             self.sent.fetch_add(piece.len() as u64, Ordering::SeqCst);
+            stream.write_all(piece)?;
         }
         Ok(())
     }
