@@ -8,7 +8,8 @@ use std::time::Duration;
 use hearth_app::Code;
 use hearth_app::chats::MessageStatus;
 use hearth_app::events::AppEvent;
-use hearth_app::models::ModelPurpose;
+use hearth_app::fit::Verdict;
+use hearth_app::models::{ModelPurpose, Suggested};
 use hearth_app::settings::SettingChange;
 use hearth_tests::{TestApp, install_embedder, starter_path};
 
@@ -138,7 +139,10 @@ async fn models_worth_having_are_ranked_and_a_newer_list_counts() {
     let own = test.app.suggested_models().await.unwrap();
     assert!(own.len() > 30 && own.iter().all(|model| !model.reason.is_empty()));
     // What fits comes first.
-    let fits: Vec<bool> = own.iter().map(|model| model.fits == Some(true)).collect();
+    let too_big =
+        |verdict: &Verdict| matches!(verdict, Verdict::TooBig | Verdict::FitsAtContext { .. });
+    let fits = |model: &Suggested| model.fit.verdict.as_ref().is_some_and(|v| !too_big(v));
+    let fits: Vec<bool> = own.iter().map(fits).collect();
     assert!(fits.is_sorted_by(|one, other| one >= other), "{fits:?}");
     let newer = r#"{ "format": 1, "date": "2999-01-01", "note": "", "models": [{
         "family": "New", "name": "New 1B", "parameters": 1000000000, "context": 4096, "abilities": ["chat"],

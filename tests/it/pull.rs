@@ -124,6 +124,70 @@ fn the_command_fetches_shows_and_removes() {
 }
 
 #[test]
+fn the_command_says_whether_it_fits_before_it_fetches() {
+    let (home, hub) = (tempfile::tempdir().unwrap(), hub(None));
+    let output = run(home.path(), &hub, &["pull", REPO]);
+    assert!(output.status.success(), "{output:?}");
+    let said = text(&output.stderr);
+    assert!(said.contains("Tiny-Q4_1: 46 MB to fetch. It"), "{said}");
+    // The beginning came by itself, and the file whole.
+    assert!(hub.looked_at() > 0 && hub.looked_at() <= 8 << 20);
+    assert_eq!(hub.sent(), embedder::SIZE_BYTES);
+    // What is here is not looked at again.
+    let looked_at = hub.looked_at();
+    assert!(run(home.path(), &hub, &["pull", REPO]).status.success());
+    assert_eq!(hub.looked_at(), looked_at);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_is_looked_at_once_and_judged_as_it_will_be_when_it_is_here() {
+    let (test, hub) = (TestApp::start(), hub(None));
+    let downloads = open(&test, &hub);
+    let prospect = test.app.prospect(REPO).await.unwrap().unwrap();
+    assert_eq!(
+        (prospect.title.as_str(), prospect.bytes),
+        ("Tiny-Q4_1", embedder::SIZE_BYTES)
+    );
+    let looked_at = hub.looked_at();
+    assert_eq!(
+        test.app.prospect(REPO).await.unwrap(),
+        Some(prospect.clone())
+    );
+    assert_eq!((hub.looked_at(), hub.sent()), (looked_at, 0));
+    let mut follow = begin(&downloads).await;
+    until(&mut follow, is_done).await;
+    assert_eq!(test.app.prospect(REPO).await.unwrap(), None);
+    let here = test.app.inference().fit("tiny-q4_1", None).await.unwrap();
+    assert_eq!(prospect.fit, here);
+    let list = test.app.inference().list_models().await.unwrap();
+    let listed = list.models.iter().find(|m| m.name == "tiny-q4_1").unwrap();
+    assert_eq!(listed.fit.as_ref().unwrap().sentence, here.sentence);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_kept_used_and_forgotten_and_never_shown() {
+    let (test, hub) = (TestApp::start(), hub(Some("hf_secret")));
+    let downloads = open(&test, &hub);
+    let error = test.app.prospect(REPO).await.unwrap_err();
+    assert_eq!(error.code, Code::Refused, "{error}");
+    let token = |text: &str| Some(Sensitive::new(text.to_owned()));
+    for wrong in ["", "with a space", "new\nline", &"x".repeat(600)] {
+        let error = test.app.keep_hub_token(token(wrong)).await.unwrap_err();
+        assert_eq!(error.code, Code::InvalidInput, "{wrong}");
+    }
+    test.app.keep_hub_token(token(" hf_secret ")).await.unwrap();
+    assert!(test.app.settings().get().hub_token_kept);
+    assert!(test.app.prospect(REPO).await.unwrap().is_some());
+    let file = std::fs::read_to_string(&test.app.paths().settings).unwrap();
+    assert!(!file.contains("hf_secret"), "{file}");
+    // Forgotten is forgotten at once, also by who has used it.
+    test.app.keep_hub_token(None).await.unwrap();
+    assert!(!test.app.settings().get().hub_token_kept);
+    let error = downloads.pull(REPO).await.unwrap_err();
+    assert_eq!(error.code, Code::Refused, "{error}");
+}
+
+#[test]
 fn what_cannot_be_fetched_has_its_exit_code() {
     let (home, hub) = (tempfile::tempdir().unwrap(), hub(Some("secret")));
     let code = |arguments: &[&str]| run(home.path(), &hub, arguments).status.code().unwrap();

@@ -22,6 +22,7 @@ struct State {
     /// After half of the file nothing more comes.
     holds_back: AtomicBool,
     sent: AtomicU64,
+    looked_at: AtomicU64,
     asked: Mutex<Vec<String>>,
 }
 
@@ -43,6 +44,7 @@ impl Hub {
             token: token.map(str::to_owned),
             holds_back: AtomicBool::new(false),
             sent: AtomicU64::new(0),
+            looked_at: AtomicU64::new(0),
             asked: Mutex::default(),
         });
         let shared = state.clone();
@@ -63,7 +65,12 @@ impl Hub {
         self.state.holds_back.store(on, Ordering::SeqCst);
     }
 
-    /// Bytes of the file that were sent so far.
+    /// Bytes of the file that were sent in bounded pieces.
+    pub fn looked_at(&self) -> u64 {
+        self.state.looked_at.load(Ordering::SeqCst)
+    }
+
+    /// Bytes of the file that were sent otherwise so far.
     pub fn sent(&self) -> u64 {
         self.state.sent.load(Ordering::SeqCst)
     }
@@ -125,9 +132,30 @@ impl State {
                 "",
             );
         }
-        let range = value("range: bytes=");
-        let start = range.and_then(|range| range.trim_end_matches('-').parse().ok());
-        self.send(&mut stream, start)
+        let range = value("range: bytes=").unwrap_or_default();
+        let (start, end) = range.split_once('-').unwrap_or_default();
+        match (start.parse().ok(), end.parse::<usize>().ok()) {
+            (Some(start), Some(end)) => self.send_piece(&mut stream, start, end),
+            (start, _) => self.send(&mut stream, start),
+        }
+    }
+
+    /// A bounded piece, as somebody asks for who only looks.
+    fn send_piece(&self, stream: &mut TcpStream, start: usize, end: usize) -> std::io::Result<()> {
+        let (size, sha256) = (self.bytes.len(), &self.sha256);
+        let piece = &self.bytes[start..=end.min(size - 1)];
+        let mut head = format!(
+            "HTTP/1.1 206 X\r\nContent-Range: bytes {start}-{end}/{size}\r\nETag: \"{sha256}\"\r\n"
+        );
+        let length = piece.len();
+        let _ = write!(
+            head,
+            "Content-Length: {length}\r\nX-Linked-ETag: \"{sha256}\"\r\nConnection: close\r\n\r\n"
+        );
+        // Before it is sent: who has it all asks at once how much that was.
+        self.looked_at.fetch_add(length as u64, Ordering::SeqCst);
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(piece)
     }
 
     fn send(&self, stream: &mut TcpStream, start: Option<usize>) -> std::io::Result<()> {
@@ -153,8 +181,8 @@ impl State {
             {
                 std::thread::sleep(Duration::from_millis(5));
             }
-            stream.write_all(piece)?;
             self.sent.fetch_add(piece.len() as u64, Ordering::SeqCst);
+            stream.write_all(piece)?;
         }
         Ok(())
     }

@@ -7,6 +7,8 @@ import { fillMonth, HOT, record } from "./support/afternoon"
 import { CODE_AND_TABLE, longAnswer } from "./support/content"
 import { newHome, removeHome } from "./support/driver"
 import { Hearth } from "./support/hearth"
+import { GATED, GIANT, Hub, SMALL } from "./support/hub"
+import { addGiant } from "./support/models"
 import { resize, shoot } from "./support/screen"
 import { addLongModel, fillServer } from "./support/server"
 
@@ -68,8 +70,9 @@ async function modelsPictures(scale: number, theme: string, folder: string): Pro
   const [width, height] = MAIN
   addLongModel(home)
   writeFileSync(join(home, "models", "letter.gguf"), "this is a letter, not a model")
-  // Nobody listens there.
-  const hearth = await Hearth.open({ home, env: { GDK_SCALE: String(scale), HF_ENDPOINT: "http://127.0.0.1:9" } })
+  addGiant(home)
+  const hub = await Hub.start()
+  const hearth = await Hearth.open({ home, env: { GDK_SCALE: String(scale), HF_ENDPOINT: hub.address } })
   const picture = async (name: string) => {
     await hearth.browser.pause(700)
     shoot(join(folder, `${name}-${theme}${scale === 1 ? "" : `@${scale}x`}.png`), width * scale, height * scale)
@@ -78,8 +81,15 @@ async function modelsPictures(scale: number, theme: string, folder: string): Pro
   try {
     await hearth.set("theme", theme)
     resize(width * scale, height * scale)
+    await hearth.ask("!say A shopping list for four people")
+    await hearth.at("offer").waitForExist()
+    await picture("models-offer")
+    await hearth.click("offer-later")
     await hearth.click("nav-models")
     await picture("models")
+    await card("giant", "model-toggle").click()
+    await card("giant", "model-facts").waitForExist()
+    await picture("models-too-big")
     await card("letter", "model-toggle").click()
     await picture("models-damaged")
     await card("starter", "model-toggle").click()
@@ -106,10 +116,23 @@ async function modelsPictures(scale: number, theme: string, folder: string): Pro
     await hearth.click("fetch-other")
     await hearth.at("fetch-error").waitForExist({ timeout: 60_000 })
     await picture("models-fetch-failed")
+    for (const [wanted, shows, name] of [[SMALL, "fetch-dialog", "fetch-dialog"], [GIANT, "fetch-dialog", "fetch-too-big"], [GATED, "sign-in", "fetch-gated"]] as const) {
+      await hearth.fill(wanted, "fetch-name")
+      await hearth.click("fetch-other")
+      await hearth.at(shows).waitForExist({ timeout: 60_000 })
+      await picture(`models-${name}`)
+      await hearth.browser.keys("Escape")
+      if (!(await hearth.has("models"))) await hearth.click("nav-models")
+      await hearth.click("models-tab-discover")
+    }
     await hearth.set("language", "de")
     await picture("models-discover-de")
+    await hearth.click("close-models")
+    await hearth.settings("advanced")
+    await picture("settings-downloads-de")
   } finally {
     await hearth.close()
+    await hub.close()
     removeHome(home)
   }
 }

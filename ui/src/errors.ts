@@ -3,7 +3,7 @@
 
 import type { Code } from "./ipc/client"
 
-export type ErrorAction = "retry" | "settings" | "folder" | "data" | "newChat" | "dismiss"
+export type ErrorAction = "retry" | "settings" | "folder" | "data" | "newChat" | "anyway" | "dismiss"
 
 const ACTIONS: Record<Code, ErrorAction> = {
   invalid_input: "dismiss", not_found: "newChat", model_missing: "settings", model_invalid: "settings", model_unsupported: "settings",
@@ -14,6 +14,11 @@ const ACTIONS: Record<Code, ErrorAction> = {
 
 export function actionFor(code: Code): ErrorAction {
   return ACTIONS[code]
+}
+
+/** What can be done besides: a verdict is a guess, and the user may know better. */
+export function otherActionFor(code: Code): ErrorAction | null {
+  return code === "insufficient_memory" ? "anyway" : null
 }
 
 /** Ends a sentence, so that the advice can follow it. */

@@ -5,7 +5,9 @@
 
 mod drive;
 mod error;
+mod prospect;
 mod speed;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,18 +18,22 @@ use std::time::Duration;
 use hearth_models::download::{Cap, Job, JobSummary, Order, STALL, Tools, installed, list};
 use hearth_models::hub::{self, Endpoint, Hub, Listing, Wanted, choose};
 use serde::Serialize;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub(crate) use self::prospect::Found;
+pub use self::prospect::Prospect;
+use self::turns::Turns;
 use crate::env::Env;
 use crate::error::{Code, Error, Result};
 use crate::events::{AppEvent, Events};
 use crate::keys::{Keys, Sensitive};
 use crate::models::{Models, on_disk};
 use crate::paths::Paths;
+use crate::settings::{Settings, SettingsStore};
 
-/// Downloads that run at the same time; the others wait for their turn.
-const PARALLEL: usize = 2;
+/// Longest token that is kept, in bytes; those of Hugging Face have 37.
+const MAX_TOKEN_BYTES: usize = 512;
 /// How long the end of the program waits for downloads to put down what they hold.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
@@ -199,9 +205,14 @@ pub struct Downloads {
     endpoint: Option<String>,
     /// From the environment, or from the key store once the hub wanted one.
     token: Mutex<Option<Sensitive<String>>>,
+    /// The token is that of the environment, which goes before every other.
+    token_is_given: bool,
     tools: Tools,
+    /// What the environment says of it, which goes before the settings.
+    reserve_is_given: bool,
     cap: Arc<Cap>,
-    turns: Arc<Semaphore>,
+    turns: Arc<Turns>,
+    headers: prospect::Headers,
     driven: Mutex<BTreeMap<String, Driven>>,
     /// The program ends, which is no pause that the user wanted.
     closing: AtomicBool,
@@ -227,12 +238,40 @@ impl Downloads {
             events,
             keys,
             endpoint: config.endpoint,
+            token_is_given: config.token.is_some(),
             token: Mutex::new(config.token),
             tools,
+            reserve_is_given: config.disk_reserve_bytes.is_some(),
             cap,
-            turns: Arc::new(Semaphore::new(PARALLEL)),
+            turns: Turns::new(1),
+            headers: prospect::Headers::default(),
             driven: Mutex::default(),
             closing: AtomicBool::new(false),
+        }
+    }
+
+    /// Does as the settings say, now and after every change; downloads that run do so too.
+    pub(crate) fn obey(self: &Arc<Self>, settings: &SettingsStore) {
+        let mut changes = settings.subscribe();
+        self.apply(&changes.borrow_and_update());
+        let weak = Arc::downgrade(self);
+        tokio::spawn(async move {
+            while changes.changed().await.is_ok() {
+                let Some(downloads) = weak.upgrade() else {
+                    return;
+                };
+                downloads.apply(&changes.borrow_and_update());
+            }
+        });
+    }
+
+    fn apply(&self, settings: &Settings) {
+        let megabytes = u64::from(settings.download_limit_mb);
+        self.limit((megabytes > 0).then(|| megabytes * 1_000_000));
+        self.turns.limit(settings.download_parallel as usize);
+        if !self.reserve_is_given {
+            let bytes = u64::from(settings.disk_reserve_gb) << 30;
+            self.models.leave_free(bytes);
         }
     }
 
@@ -394,13 +433,36 @@ impl Downloads {
     /// What the hub has, asked with a token only after it wanted one.
     async fn listing(&self, wanted: &Wanted) -> Result<Listing> {
         let (repo, revision) = (&wanted.repo, &wanted.revision);
-        let asked = list(&self.hub()?, repo, revision, &self.tools).await;
-        match asked {
+        let ask = |hub: Hub| async move { list(&hub, repo, revision, &self.tools).await };
+        self.asking(ask).await
+    }
+
+    /// Asks the hub, and with a token only after it wanted one.
+    async fn asking<T, F>(&self, ask: impl Fn(Hub) -> F) -> Result<T>
+    where
+        F: Future<Output = hub::Result<T>>,
+    {
+        match ask(self.hub()?).await {
             Err(error) if wants_token(&error) && self.learn_token().await => {
-                Ok(list(&self.hub()?, repo, revision, &self.tools).await?)
+                Ok(ask(self.hub()?).await?)
             }
             asked => Ok(asked?),
         }
+    }
+
+    /// Keeps a token for the hub in the key store, or forgets the one that is there. One of the environment stays in force.
+    pub(crate) async fn keep_token(&self, token: Option<Sensitive<String>>) -> Result<()> {
+        if let Some(token) = &token {
+            check_token(token.expose().trim())?;
+        }
+        let keys = self.keys.get();
+        let keys = keys.ok_or_else(|| Error::internal("API keys were not opened"))?;
+        keys.keep_for_hub(token).await?;
+        if !self.token_is_given {
+            // It is taken out of the key store when the hub wants it the next time.
+            *self.known_token() = None;
+        }
+        Ok(())
     }
 
     fn hub(&self) -> Result<Hub> {
@@ -463,6 +525,19 @@ fn wants_token(error: &hub::Error) -> bool {
     matches!(error, hub::Error::SignIn { .. } | hub::Error::Gated { .. })
 }
 
+/// The token itself is in no message.
+fn check_token(token: &str) -> Result<()> {
+    let printable = token.bytes().all(|byte| byte.is_ascii_graphic());
+    if printable && (1..=MAX_TOKEN_BYTES).contains(&token.len()) {
+        return Ok(());
+    }
+    let message = format!("A token has 1 to {MAX_TOKEN_BYTES} printable characters.");
+    Err(Error::new(Code::InvalidInput, message).hint("Copy it again from your account."))
+}
+
 fn none(id: &str) -> Error {
     Error::new(Code::NotFound, format!("There is no download `{id}`."))
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,6 +41,35 @@ pub struct Fit {
     pub sentence: String,
 }
 
+/// Whether a model fits, as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct Brief {
+    /// Absent when it is not known how much models may take.
+    pub verdict: Option<Verdict>,
+    /// The verdict for people.
+    pub sentence: String,
+}
+
+impl From<Fit> for Brief {
+    fn from(fit: Fit) -> Self {
+        Self {
+            verdict: fit.verdict,
+            sentence: fit.sentence,
+        }
+    }
+}
+
+/// Judges a model of which only about is known what it takes with a context of so many tokens.
+pub(crate) fn judge_roughly(context: u32, room: &Room, at: impl Fn(u32) -> Sum) -> Brief {
+    let sum = at(context);
+    let verdict = verdict::judge(context, room, at);
+    Brief {
+        sentence: verdict::sentence(verdict.as_ref(), &sum, context, room),
+        verdict,
+    }
+}
+
 /// Judges a model that would be loaded in the way of `spec`. `bandwidth` is that of the memory, in GB/s.
 pub fn judge(
     header: &Header,

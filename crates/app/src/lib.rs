@@ -31,17 +31,17 @@ pub use hearth_engine as engine;
 pub use crate::error::{Code, Error, Result};
 
 use crate::chats::Chats;
-use crate::downloads::{Downloads, HubConfig};
+use crate::downloads::{Downloads, Found, HubConfig, Prospect};
 use crate::env::Env;
 use crate::events::Events;
 use crate::inference::{ChildEngines, Engines, FakeEngines, Inference};
-use crate::keys::{Keys, Secrets};
+use crate::keys::{Keys, Secrets, Sensitive};
 use crate::models::Models;
 use crate::monitor::{Monitor, Sensors};
 use crate::paths::Paths;
 use crate::providers::Providers;
 use crate::server::ServerView;
-use crate::settings::SettingsStore;
+use crate::settings::{SettingChange, SettingsStore};
 
 /// Must be the first call of every executable: runs the engine when this process was started as its child.
 pub fn run_worker_if_asked() -> Option<ExitCode> {
@@ -157,12 +157,15 @@ impl App {
         keys.ok_or_else(|| Error::internal("API keys were not opened"))
     }
 
-    /// Says which hub models are fetched from; the first call counts. Fetches nothing yet.
+    /// Says which hub models are fetched from; the first call counts. Fetches nothing yet. Must be called inside a tokio runtime.
     pub fn open_downloads(&self, config: HubConfig) -> Arc<Downloads> {
         let open = || {
             let (models, events) = (Arc::clone(&self.models), self.events.clone());
             let keys = Arc::clone(&self.keys);
-            Arc::new(Downloads::new(&self.paths, models, events, keys, config))
+            let downloads = Downloads::new(&self.paths, models, events, keys, config);
+            let downloads = Arc::new(downloads);
+            downloads.obey(&self.settings);
+            downloads
         };
         Arc::clone(self.downloads.get_or_init(open))
     }
@@ -237,7 +240,39 @@ impl App {
 
     /// Well-known models that could be fetched, the best for this machine first.
     pub async fn suggested_models(&self) -> Result<Vec<models::Suggested>> {
-        models::suggested(&self.paths, self.inference.place().await).await
+        let (place, room) = (
+            self.inference.place().await,
+            self.inference.room(None).await,
+        );
+        let most = self.settings.get().context_tokens;
+        models::suggested(&self.paths, place, room, most).await
+    }
+
+    /// Looks at a model at the hub before it is fetched; `None` when it is here or on its way.
+    pub async fn prospect(&self, wanted: &str) -> Result<Option<Prospect>> {
+        let Some(found) = self.downloads()?.find(wanted).await? else {
+            return Ok(None);
+        };
+        let Found {
+            header,
+            projector_bytes,
+            ..
+        } = &found;
+        let fit = self.inference.fit_header(header, *projector_bytes).await;
+        Ok(Some(Prospect {
+            title: found.title,
+            bytes: found.bytes,
+            fit,
+        }))
+    }
+
+    /// Keeps the token for the hub in the system's key store, or forgets it.
+    pub async fn keep_hub_token(&self, token: Option<Sensitive<String>>) -> Result<()> {
+        let kept = token.is_some();
+        self.downloads()?.keep_token(token).await?;
+        // So that the settings can say so without asking the key store, which may ask the user.
+        self.settings.set(SettingChange::HubTokenKept(kept)).await?;
+        Ok(())
     }
 
     /// Removes a model of the user, unloading it first, and returns how many bytes that frees.

@@ -9,6 +9,7 @@ mod space;
 mod suggested;
 mod watching;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -29,6 +30,7 @@ pub(crate) use self::space::NO_ROOM;
 pub use self::suggested::Suggested;
 pub(crate) use self::suggested::suggested;
 use crate::error::{Code, Error, Result, sentence};
+use crate::fit::Brief;
 use crate::paths::Paths;
 
 /// Where a model came from.
@@ -97,6 +99,8 @@ pub struct ModelSummary {
     pub purpose: Option<ModelPurpose>,
     /// Why it cannot be used.
     pub problem: Option<Error>,
+    /// Whether it fits into the memory of this machine; absent where nobody asked ([`crate::inference::Inference::list_models`]).
+    pub fit: Option<Brief>,
 }
 
 /// All models, and the folders that could not be read.
@@ -179,6 +183,11 @@ impl Models {
     /// Every model, also the damaged ones with their problem. Where the same weights may lie in two places that do not say so, the
     /// files are read afterwards, and a later list shows them once.
     pub async fn list(&self) -> Result<ModelList> {
+        Ok(self.list_usable().await?.0)
+    }
+
+    /// The same, and what is known of those that can be used, by name.
+    pub(crate) async fn list_usable(&self) -> Result<(ModelList, HashMap<String, ValidModel>)> {
         let library = Arc::clone(&self.library);
         let report = tokio::task::spawn_blocking(move || library.list())
             .await
@@ -186,10 +195,20 @@ impl Models {
         if report.twins > 0 {
             self.compare_twins();
         }
-        Ok(ModelList {
+        let most = self.most_context_tokens();
+        let usable = report.models.iter().cloned();
+        let usable = usable.filter_map(|file| Some((file.name.clone(), valid(file, most).ok()?)));
+        let usable = usable.collect();
+        let list = ModelList {
             models: report.models.into_iter().map(summary).collect(),
             problems: report.problems.into_iter().map(Error::from).collect(),
-        })
+        };
+        Ok((list, usable))
+    }
+
+    /// The context window that a model of this header would be loaded with, in tokens.
+    pub(crate) fn window_of(&self, header: &Header) -> u32 {
+        details::window(header, self.most_context_tokens())
     }
 
     /// Reads the files that may be the same as another, unless that is going on. Nobody waits for it: a command that ends does not
@@ -340,17 +359,22 @@ impl Models {
     pub(crate) async fn find_any(&self, name: &str) -> Result<ValidModel> {
         let (library, name) = (Arc::clone(&self.library), name.to_owned());
         let file = on_disk(move || Ok(details::resolve(&library, &name)?)).await?;
-        let stamp = details::stamp(&file);
-        let header = file.header?;
-        Ok(ValidModel {
-            stamp,
-            context_tokens: details::window(&header, self.most_context_tokens()),
-            header,
-            projector: file.projector,
-            name: file.name,
-            path: file.path,
-        })
+        valid(file, self.most_context_tokens())
     }
+}
+
+/// A file that was found, if it passed the validator; `most` is what a context window may have at most, in tokens.
+fn valid(file: ModelFile, most: u32) -> Result<ValidModel> {
+    let stamp = details::stamp(&file);
+    let header = file.header?;
+    Ok(ValidModel {
+        stamp,
+        context_tokens: details::window(&header, most),
+        header,
+        projector: file.projector,
+        name: file.name,
+        path: file.path,
+    })
 }
 
 /// The folders of a setting.
@@ -417,6 +441,7 @@ fn summary(file: ModelFile) -> ModelSummary {
         aliases: file.aliases,
         places: file.places.into_iter().map(ModelSource::from).collect(),
         problem,
+        fit: None,
     }
 }
 

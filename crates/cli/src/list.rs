@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
+use hearth_app::fit::Verdict;
 use hearth_app::models::{ModelPurpose, ModelSource, ModelSummary};
 use hearth_app::{App, Result};
 
 pub(crate) async fn run(app: &App, json: bool) -> Result<ExitCode> {
-    let list = app.models().list().await?;
+    let list = app.inference().list_models().await?;
     if json {
         println!(
             "{}",
@@ -52,7 +53,11 @@ fn row(model: &ModelSummary, name_width: usize) -> String {
     let context = model
         .context_tokens
         .map_or_else(|| "-".to_owned(), |n| n.to_string());
-    let state = model.problem.as_ref().map_or("ok", |p| &p.message);
+    let state = match (&model.problem, &model.fit) {
+        (Some(problem), _) => problem.message.clone(),
+        (None, Some(fit)) => fits(fit.verdict.as_ref()),
+        (None, None) => "ok".to_owned(),
+    };
     let aliases = match model.aliases.join(", ") {
         none if none.is_empty() => none,
         aliases => format!("  (alias {aliases})"),
@@ -63,6 +68,20 @@ fn row(model: &ModelSummary, name_width: usize) -> String {
         size(model.size_bytes),
         model.quantisation.as_deref().unwrap_or("-"),
     )
+}
+
+/// What a verdict is in a column.
+fn fits(verdict: Option<&Verdict>) -> String {
+    match verdict {
+        Some(Verdict::Fits) => "fits".to_owned(),
+        Some(Verdict::Tight) => "just fits".to_owned(),
+        Some(Verdict::FitsIfUnloaded { models }) => {
+            format!("fits without {}", models.join(", "))
+        }
+        Some(Verdict::FitsAtContext { tokens }) => format!("fits up to {tokens} tokens"),
+        Some(Verdict::TooBig) => "too big".to_owned(),
+        None => "ok".to_owned(),
+    }
 }
 
 /// Decimal units, as macOS and disk makers count.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_app::downloads::{
-    Download, DownloadState, Downloads, Follow, HubConfig, Pull, is_hub_name,
+    Download, DownloadState, Downloads, Follow, HubConfig, Prospect, Pull, is_hub_name,
 };
 use hearth_app::env::Env;
+use hearth_app::fit::Verdict;
 use hearth_app::{App, Code, Error, Result};
 use http_body_util::BodyExt;
 use hyper::StatusCode;
@@ -18,10 +19,12 @@ use serde_json::{Value, json};
 use crate::arguments::Pull as Arguments;
 use crate::client::{Client, error_of, read};
 use crate::exit::INTERRUPTED;
+use crate::list::size;
 use crate::remote::{Lines, broken};
 
 /// How often the bar is drawn.
 const DRAWS_PER_SECOND: u8 = 4;
+const TICK: Duration = Duration::from_millis(250);
 
 pub(crate) async fn run(
     app: &Arc<App>,
@@ -33,14 +36,19 @@ pub(crate) async fn run(
     let fetched = async {
         app.open_keys(hearth_app::keys::secrets(env));
         let downloads = app.open_downloads(HubConfig::from_env(env));
-        match Client::find(app.paths()).await {
+        if !judge(app, &arguments.model).await? {
+            return Ok(None);
+        }
+        bar.0.enable_steady_tick(TICK);
+        let model = match Client::find(app.paths()).await {
             Some(server) if is_hub_name(&arguments.model) => {
                 by_server(&server, &arguments.model, &bar).await?;
                 let model = downloads.fetched(&arguments.model).await?;
-                model.ok_or_else(stopped)
+                model.ok_or_else(stopped)?
             }
-            _ => here(&downloads, arguments, &bar).await,
-        }
+            _ => here(&downloads, arguments, &bar).await?,
+        };
+        Ok::<_, Error>(Some(model))
     };
     let model = tokio::select! {
         model = fetched => model,
@@ -52,6 +60,10 @@ pub(crate) async fn run(
     };
     let model = model.inspect_err(|_| bar.0.abandon())?;
     bar.clear();
+    let Some(model) = model else {
+        eprintln!("Nothing was fetched.");
+        return Ok(ExitCode::FAILURE);
+    };
     let details = app.models().details(&model).await?;
     if json {
         println!(
@@ -65,9 +77,42 @@ pub(crate) async fn run(
     Ok(ExitCode::SUCCESS)
 }
 
+/// Says whether the model would fit, before it is fetched; whether it shall be. Only somebody at a terminal is asked.
+async fn judge(app: &App, wanted: &str) -> Result<bool> {
+    let found = match app.prospect(wanted).await {
+        Ok(found) => found,
+        // Whoever fetches it says what is wrong, if it is wrong then too.
+        Err(error) => {
+            tracing::info!(%error, "a model could not be looked at before it is fetched");
+            None
+        }
+    };
+    let Some(Prospect { title, bytes, fit }) = found else {
+        return Ok(true);
+    };
+    eprintln!("{title}: {} to fetch. {}", size(bytes), fit.sentence);
+    if fit.verdict != Some(Verdict::TooBig) {
+        return Ok(true);
+    }
+    eprintln!("warning: it will not run on this machine. `hearth run --anyway` tries.");
+    if !std::io::stdin().is_terminal() {
+        return Ok(true);
+    }
+    eprint!("Download anyway? [y/N] ");
+    // On a thread of its own, so that Ctrl+C ends the wait.
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).map(|_| line)
+    });
+    let answer = answer.await.map_err(Error::internal)?.unwrap_or_default();
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+}
+
 /// Fetches in this process; returns the name of the model.
 async fn here(downloads: &Arc<Downloads>, arguments: &Arguments, bar: &Bar) -> Result<String> {
-    downloads.limit(arguments.limit.map(|megabytes| (megabytes * 1e6) as u64));
+    if let Some(megabytes) = arguments.limit {
+        downloads.limit(Some((megabytes * 1e6) as u64));
+    }
     match downloads.pull(&arguments.model).await? {
         Pull::Here(model) => Ok(model),
         Pull::Running(follow) => watch(follow, bar).await,
@@ -138,7 +183,6 @@ impl Bar {
         if let Ok(style) = ProgressStyle::with_template(style) {
             bar.set_style(style);
         }
-        bar.enable_steady_tick(Duration::from_millis(250));
         Self(bar)
     }
 

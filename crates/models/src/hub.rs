@@ -6,6 +6,7 @@
 mod address;
 mod choice;
 mod error;
+mod header;
 mod listing;
 mod name;
 mod request;

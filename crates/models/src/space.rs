@@ -68,13 +68,18 @@ impl Room {
         self.reserve_bytes.store(reserve_bytes, Ordering::Relaxed);
     }
 
+    /// What stays free, in bytes, on a volume of which that is no more than a tenth.
+    pub fn reserve_bytes(&self) -> u64 {
+        self.reserve_bytes.load(Ordering::Relaxed)
+    }
+
     /// That so many more bytes may be written where `folder` lies or will lie. Where the system does not say how full a disk is,
     /// writing to it will. Blocks on the disk.
     ///
     /// # Errors
     /// When they do not fit beside what stays free.
     pub fn check(&self, folder: &Path, needed_bytes: u64) -> Result<(), NoRoom> {
-        let reserve_bytes = self.reserve_bytes.load(Ordering::Relaxed);
+        let reserve_bytes = self.reserve_bytes();
         (self.space)(folder).map_or(Ok(()), |space| space.check(needed_bytes, reserve_bytes))
     }
 }

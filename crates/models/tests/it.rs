@@ -21,6 +21,7 @@ mod it {
     mod hub_server;
     mod import;
     mod library;
+    mod prospect;
     mod sound;
     mod stores;
     mod watch;

@@ -1,8 +1,9 @@
 //! Commands on the models on this machine: which there are, what each takes, and what is done with them.
 
-use hearth_app::downloads::{Download, Pull};
+use hearth_app::downloads::{Download, Prospect, Pull};
 use hearth_app::events::AppEvent;
 use hearth_app::fit::Fit;
+use hearth_app::keys::Sensitive;
 use hearth_app::models::{
     CopyPreview, CopyWish, Copying, Importing, ModelDetails, ModelSummary, Quantisation, Suggested,
 };
@@ -15,7 +16,7 @@ use crate::shell::Shell;
 #[tauri::command]
 #[specta::specta]
 pub async fn list_models(shell: State<'_, Shell>) -> Result<Vec<ModelSummary>> {
-    Ok(shell.app.models().list().await?.models)
+    Ok(shell.app.inference().list_models().await?.models)
 }
 
 /// What a model says about itself.
@@ -99,6 +100,19 @@ pub enum ModelsChange {
     },
     /// Gives up the copy that is being made, or forgets the one that is over.
     EndCopy,
+    /// From now on loads a model even if it does not fit, until the program ends.
+    LoadAnyway {
+        name: String,
+    },
+    /// Looks at a model at the hub before it is fetched.
+    LookAtHub {
+        wanted: String,
+    },
+    /// Keeps the token for the hub, or forgets it.
+    KeepToken {
+        #[specta(type = Option<String>)]
+        token: Option<Secret>,
+    },
     /// Fetches a model by its name at the hub.
     Fetch {
         wanted: String,
@@ -127,6 +141,17 @@ pub enum ModelsChange {
     },
 }
 
+/// A text of the window that no log may show.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(from = "String")]
+pub struct Secret(Sensitive<String>);
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(Sensitive::new(text))
+    }
+}
+
 /// What came of it.
 #[derive(Debug, Clone, Default, Serialize, specta::Type)]
 #[serde(rename_all = "camelCase")]
@@ -136,6 +161,8 @@ pub struct ModelsChanged {
     preview: Option<CopyPreview>,
     /// The model that was to be fetched is here, under this name.
     here: Option<String>,
+    /// What was looked at; absent when it is here or on its way.
+    prospect: Option<Prospect>,
 }
 
 #[tauri::command]
@@ -158,6 +185,11 @@ pub async fn change_models(shell: State<'_, Shell>, change: ModelsChange) -> Res
             app.models().start_copy(wish, app.events()).await?;
         }
         ModelsChange::EndCopy => app.models().end_copy(),
+        ModelsChange::LoadAnyway { name } => app.inference().load_anyway(&name),
+        ModelsChange::LookAtHub { wanted } => changed.prospect = app.prospect(&wanted).await?,
+        ModelsChange::KeepToken { token } => {
+            app.keep_hub_token(token.map(|Secret(token)| token)).await?;
+        }
         ModelsChange::Fetch { wanted } => {
             if let Pull::Here(name) = app.downloads()?.pull(&wanted).await? {
                 changed.here = Some(name);

@@ -160,6 +160,14 @@ export type Branch = {
 	nextId: string | null,
 };
 
+/**  Whether a model fits, as lists show it. */
+export type Brief = {
+	/**  Absent when it is not known how much models may take. */
+	verdict: Verdict | null,
+	/**  The verdict for people. */
+	sentence: string,
+};
+
 /**  What a running generation tells a view, at most thirty times a second. */
 export type ChatEvent = { type: "loading"; model: string; progress: number | null } | { type: "prefill"; done: number; total: number } | 
 /**  The whole answer so far; the first event of a view that joins. */
@@ -550,6 +558,8 @@ export type ModelSummary = {
 	purpose: ModelPurpose | null,
 	/**  Why it cannot be used. */
 	problem: IpcError | null,
+	/**  Whether it fits into the memory of this machine; absent where nobody asked ([`crate::inference::Inference::list_models`]). */
+	fit: Brief | null,
 };
 
 /**  What is going on with models. */
@@ -569,6 +579,12 @@ export type ModelsChange =
 { type: "copy"; name: string; quantisation: string; measure: boolean } | 
 /**  Gives up the copy that is being made, or forgets the one that is over. */
 { type: "end_copy" } | 
+/**  From now on loads a model even if it does not fit, until the program ends. */
+{ type: "load_anyway"; name: string } | 
+/**  Looks at a model at the hub before it is fetched. */
+{ type: "look_at_hub"; wanted: string } | 
+/**  Keeps the token for the hub, or forgets it. */
+{ type: "keep_token"; token: string | null } | 
 /**  Fetches a model by its name at the hub. */
 { type: "fetch"; wanted: string } | { type: "pause_download"; id: string } | { type: "resume_download"; id: string } | 
 /**  Also removes what is here of it. */
@@ -584,6 +600,8 @@ export type ModelsChanged = {
 	preview: CopyPreview | null,
 	/**  The model that was to be fetched is here, under this name. */
 	here: string | null,
+	/**  What was looked at; absent when it is here or on its way. */
+	prospect: Prospect | null,
 };
 
 /**  One moment: what the machine said, what the engines did, what was decided. */
@@ -610,6 +628,15 @@ export type PartNotice = {
 };
 
 export type Platform = "macos" | "linux";
+
+/**  What is known of a model before it is fetched. */
+export type Prospect = {
+	/**  Name of the model's files. */
+	title: string,
+	/**  All files together. */
+	bytes: number,
+	fit: Fit,
+};
 
 /**  Another program that runs models. */
 export type Provider = {
@@ -811,10 +838,10 @@ export type ServerStatus = {
 };
 
 /**  A new value for one setting. */
-export type SettingChange = { key: "launch_at_login"; value: boolean } | { key: "show_in_menu_bar"; value: boolean } | { key: "show_in_dock"; value: boolean } | { key: "shortcut"; value: string } | { key: "send_key"; value: SendKey } | { key: "theme"; value: Theme } | { key: "text_size"; value: TextSize } | { key: "language"; value: Language } | { key: "model"; value: string } | { key: "system_prompt"; value: string } | { key: "temperature"; value: number } | { key: "top_p"; value: number } | { key: "max_tokens"; value: number } | { key: "context_tokens"; value: number } | { key: "model_folders"; value: string } | { key: "preload_model"; value: boolean } | { key: "read_ahead"; value: boolean } | { key: "keep_chats_ready"; value: boolean } | { key: "server"; value: boolean } | { key: "server_port"; value: number } | { key: "server_extra_port"; value: number } | { key: "server_lan"; value: boolean } | { key: "server_needs_key"; value: boolean } | { key: "server_origins"; value: string } | { key: "server_hosts"; value: string } | { key: "server_parallel"; value: number } | { key: "server_queue"; value: number } | { key: "server_timeout_minutes"; value: number } | { key: "server_keep_answers"; value: boolean } | { key: "server_keep_vectors"; value: boolean } | { key: "heat_slows"; value: HeatSlows } | { key: "low_power_slows"; value: boolean } | { key: "on_battery"; value: OnBattery } | { key: "battery_floor_percent"; value: number } | { key: "quiet"; value: Quiet } | { key: "quiet_hours"; value: string } | { key: "quiet_watts"; value: number } | { key: "quiet_tokens_per_second"; value: number } | { key: "keep_awake"; value: boolean } | { key: "tray_text"; value: TrayText } | { key: "alerts"; value: boolean } | { key: "alerts_muted"; value: string } | { key: "alert_memory_percent"; value: number } | { key: "alert_answer_seconds"; value: number } | { key: "alert_cache_percent"; value: number } | { key: "alert_errors_percent"; value: number } | { key: "alert_queue"; value: number } | { key: "alert_disk_percent"; value: number } | { key: "provider_hosts"; value: string } | { key: "provider_keyed"; value: string };
+export type SettingChange = { key: "launch_at_login"; value: boolean } | { key: "show_in_menu_bar"; value: boolean } | { key: "show_in_dock"; value: boolean } | { key: "shortcut"; value: string } | { key: "send_key"; value: SendKey } | { key: "theme"; value: Theme } | { key: "text_size"; value: TextSize } | { key: "language"; value: Language } | { key: "model"; value: string } | { key: "system_prompt"; value: string } | { key: "temperature"; value: number } | { key: "top_p"; value: number } | { key: "max_tokens"; value: number } | { key: "context_tokens"; value: number } | { key: "model_folders"; value: string } | { key: "download_limit_mb"; value: number } | { key: "download_parallel"; value: number } | { key: "disk_reserve_gb"; value: number } | { key: "hub_token_kept"; value: boolean } | { key: "model_offered"; value: boolean } | { key: "preload_model"; value: boolean } | { key: "read_ahead"; value: boolean } | { key: "keep_chats_ready"; value: boolean } | { key: "server"; value: boolean } | { key: "server_port"; value: number } | { key: "server_extra_port"; value: number } | { key: "server_lan"; value: boolean } | { key: "server_needs_key"; value: boolean } | { key: "server_origins"; value: string } | { key: "server_hosts"; value: string } | { key: "server_parallel"; value: number } | { key: "server_queue"; value: number } | { key: "server_timeout_minutes"; value: number } | { key: "server_keep_answers"; value: boolean } | { key: "server_keep_vectors"; value: boolean } | { key: "heat_slows"; value: HeatSlows } | { key: "low_power_slows"; value: boolean } | { key: "on_battery"; value: OnBattery } | { key: "battery_floor_percent"; value: number } | { key: "quiet"; value: Quiet } | { key: "quiet_hours"; value: string } | { key: "quiet_watts"; value: number } | { key: "quiet_tokens_per_second"; value: number } | { key: "keep_awake"; value: boolean } | { key: "tray_text"; value: TrayText } | { key: "alerts"; value: boolean } | { key: "alerts_muted"; value: string } | { key: "alert_memory_percent"; value: number } | { key: "alert_answer_seconds"; value: number } | { key: "alert_cache_percent"; value: number } | { key: "alert_errors_percent"; value: number } | { key: "alert_queue"; value: number } | { key: "alert_disk_percent"; value: number } | { key: "provider_hosts"; value: string } | { key: "provider_keyed"; value: string };
 
 /**  Names one setting. */
-export type SettingKey = "launch_at_login" | "show_in_menu_bar" | "show_in_dock" | "shortcut" | "send_key" | "theme" | "text_size" | "language" | "model" | "system_prompt" | "temperature" | "top_p" | "max_tokens" | "context_tokens" | "model_folders" | "preload_model" | "read_ahead" | "keep_chats_ready" | "server" | "server_port" | "server_extra_port" | "server_lan" | "server_needs_key" | "server_origins" | "server_hosts" | "server_parallel" | "server_queue" | "server_timeout_minutes" | "server_keep_answers" | "server_keep_vectors" | "heat_slows" | "low_power_slows" | "on_battery" | "battery_floor_percent" | "quiet" | "quiet_hours" | "quiet_watts" | "quiet_tokens_per_second" | "keep_awake" | "tray_text" | "alerts" | "alerts_muted" | "alert_memory_percent" | "alert_answer_seconds" | "alert_cache_percent" | "alert_errors_percent" | "alert_queue" | "alert_disk_percent" | "provider_hosts" | "provider_keyed";
+export type SettingKey = "launch_at_login" | "show_in_menu_bar" | "show_in_dock" | "shortcut" | "send_key" | "theme" | "text_size" | "language" | "model" | "system_prompt" | "temperature" | "top_p" | "max_tokens" | "context_tokens" | "model_folders" | "download_limit_mb" | "download_parallel" | "disk_reserve_gb" | "hub_token_kept" | "model_offered" | "preload_model" | "read_ahead" | "keep_chats_ready" | "server" | "server_port" | "server_extra_port" | "server_lan" | "server_needs_key" | "server_origins" | "server_hosts" | "server_parallel" | "server_queue" | "server_timeout_minutes" | "server_keep_answers" | "server_keep_vectors" | "heat_slows" | "low_power_slows" | "on_battery" | "battery_floor_percent" | "quiet" | "quiet_hours" | "quiet_watts" | "quiet_tokens_per_second" | "keep_awake" | "tray_text" | "alerts" | "alerts_muted" | "alert_memory_percent" | "alert_answer_seconds" | "alert_cache_percent" | "alert_errors_percent" | "alert_queue" | "alert_disk_percent" | "provider_hosts" | "provider_keyed";
 
 /**  All settings in force. */
 export type Settings = {
@@ -851,6 +878,16 @@ export type Settings = {
 	contextTokens: number,
 	/**  Further folders in which models lie: absolute paths, separated by colons. Nothing is ever written there. */
 	modelFolders: string,
+	/**  Most megabytes that all downloads together fetch in a second, 0 to 10,000; 0 is no bound. */
+	downloadLimitMb: number,
+	/**  Downloads that run at the same time, 1 to 8; the others wait. */
+	downloadParallel: number,
+	/**  What downloads leave free on the disk, in GiB, 0 to 10,000; a tenth of a small disk is enough. */
+	diskReserveGb: number,
+	/**  There is a token for the hub in the key store. */
+	hubTokenKept: boolean,
+	/**  The best model for this machine was offered, and the user chose. */
+	modelOffered: boolean,
 	/**  Load the model when Hearth starts. */
 	preloadModel: boolean,
 	/**  Let the model read a message while it is being typed. */
@@ -970,8 +1007,8 @@ export type Suggested = {
 	thinks: boolean,
 	/**  It answers; else it makes vectors or scores. */
 	chats: boolean,
-	/**  `None` when it is not known what models may take. */
-	fits: boolean | null,
+	/**  By about what it takes. */
+	fit: Brief,
 	tokensPerSecond: number | null,
 	/**  Why it stands where it does. */
 	reason: string,

@@ -5,7 +5,7 @@
 import type { ChatSummary, Copying, EngineState, IpcError, Message, Settings, SettingChange, SettingKey } from "./bindings"
 import type { ApiKey, Client, Following, OnChatEvent } from "./client"
 import { fieldOf } from "./fields"
-import { ANSWER, chatsFor, CRASHED, DEFAULTS, DOWNLOADS, IMPORTS, FIT, INFO, longAnswer, message, MODELS, NO_MEMORY, providers, requests, STATS, SUGGESTED } from "./mock_data"
+import { ANSWER, chatsFor, CRASHED, DEFAULTS, DOWNLOADS, FIT, GATED, IMPORTS, INFO, longAnswer, message, MODELS, NO_MEMORY, prospectOf, providers, requests, STATS, SUGGESTED } from "./mock_data"
 import { explainedAt, historyOf, momentAt, preview } from "./mock_monitor"
 
 export type MockKind = "normal" | "empty" | "long" | "error" | "loading" | "prefill" | "stream" | "repaired" | "hot"
@@ -173,7 +173,9 @@ export function createMock(options: MockOptions): Client {
       const preview = change.type === "preview_copy" || change.type === "copy" ? { name: `${change.name}-${change.quantisation.toLowerCase()}`, sourceBytes: size, bytes: Math.round(size * 0.7), roundedTwice: true } : null
       if (change.type === "copy" && preview) copying = { model: change.name, preview, stage: "convert", done: 129, total: 272, made: null, error: null }
       if (change.type === "end_copy") copying = null
-      return { freedBytes: change.type === "remove" ? size : null, preview, here: null }
+      if (change.type === "keep_token") apply({ key: "hub_token_kept", value: change.token !== null })
+      if (change.type === "look_at_hub" && change.wanted.startsWith("meta-llama/")) throw GATED
+      return { freedBytes: change.type === "remove" ? size : null, preview, here: null, prospect: change.type === "look_at_hub" ? prospectOf(change.wanted) : null }
     },
     discoverModels: async () => SUGGESTED,
     modelWork: async () => ({ copying, downloads: options.kind === "empty" ? [] : DOWNLOADS, imports: options.kind === "empty" ? [] : IMPORTS }),

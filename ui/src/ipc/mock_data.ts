@@ -2,14 +2,14 @@
 // Here so that mock.ts is behaviour only. Development and tests only. Must not know views.
 
 import type { MockKind } from "./mock"
-import type { AnswerStats, AppInfo, ChatSummary, Download, Fit, Importing, IpcError, Message, ModelSummary, Provider, RequestEntry, Settings, Suggested } from "./bindings"
+import type { AnswerStats, AppInfo, ChatSummary, Download, Fit, Importing, IpcError, Message, ModelSummary, Prospect, Provider, RequestEntry, Settings, Suggested } from "./bindings"
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
 
 export const DEFAULTS: Settings = {
   launchAtLogin: false, showInMenuBar: true, showInDock: true, shortcut: "", sendKey: "enter", theme: "system", textSize: "normal",
-  language: "system", model: "starter", systemPrompt: "You are a helpful assistant.", temperature: 0.7, topP: 0.95, maxTokens: 2048, contextTokens: 8192, modelFolders: "", preloadModel: true, readAhead: true, keepChatsReady: true,
+  language: "system", model: "starter", systemPrompt: "You are a helpful assistant.", temperature: 0.7, topP: 0.95, maxTokens: 2048, contextTokens: 8192, modelFolders: "", downloadLimitMb: 0, downloadParallel: 2, diskReserveGb: 20, hubTokenKept: false, modelOffered: false, preloadModel: true, readAhead: true, keepChatsReady: true,
   server: true, serverPort: 8100, serverExtraPort: 0, serverLan: false, serverNeedsKey: false, serverOrigins: "", serverHosts: "",
   serverParallel: 4, serverQueue: 10, serverTimeoutMinutes: 30, serverKeepAnswers: true, serverKeepVectors: true,
   heatSlows: "balanced", lowPowerSlows: true, onBattery: "same", batteryFloorPercent: 0, quiet: "off", quietHours: "22:00-07:00", quietWatts: 0, quietTokensPerSecond: 0, keepAwake: true, trayText: "none",
@@ -17,11 +17,11 @@ export const DEFAULTS: Settings = {
 }
 
 export const MODELS: ModelSummary[] = [
-  { name: "starter", title: "SmolLM2 135M Instruct", sizeBytes: 144_800_000, quantisation: "Q8_0", contextTokens: 8192, source: "bundled", places: ["bundled"], aliases: ["quick"], purpose: "chat", problem: null },
-  { name: "embedder", title: "all-MiniLM-L6-v2", sizeBytes: 46_223_456, quantisation: "F16", contextTokens: 512, source: "bundled", places: ["bundled"], aliases: [], purpose: "embed", problem: null },
-  { name: "qwen3-4b-instruct-2507-q4_k_m", title: "Qwen3 4B Instruct 2507 with a rather long file name", sizeBytes: 2_497_280_000, quantisation: "Q4_K_M", contextTokens: 32768, source: "own", places: ["own"], aliases: [], purpose: "chat", problem: null },
+  { name: "starter", title: "SmolLM2 135M Instruct", sizeBytes: 144_800_000, quantisation: "Q8_0", contextTokens: 8192, source: "bundled", places: ["bundled"], aliases: ["quick"], purpose: "chat", problem: null, fit: { verdict: { kind: "fits" }, sentence: "It fits: it takes 1.1 GB of the 11.5 GB that models may use." } },
+  { name: "embedder", title: "all-MiniLM-L6-v2", sizeBytes: 46_223_456, quantisation: "F16", contextTokens: 512, source: "bundled", places: ["bundled"], aliases: [], purpose: "embed", problem: null, fit: { verdict: { kind: "fits" }, sentence: "It fits: it takes 118 MB of the 11.5 GB that models may use." } },
+  { name: "qwen3-4b-instruct-2507-q4_k_m", title: "Qwen3 4B Instruct 2507 with a rather long file name", sizeBytes: 2_497_280_000, quantisation: "Q4_K_M", contextTokens: 32768, source: "own", places: ["own"], aliases: [], purpose: "chat", problem: null, fit: { verdict: { kind: "fits_if_unloaded", models: ["starter"] }, sentence: "It fits once `starter` is unloaded: it takes 11.2 GB, and of the 11.5 GB that models may use 1.1 GB are taken." } },
   { name: "damaged", title: "mistral-7b-instruct-v0.3", sizeBytes: 1_073_741_824, quantisation: null, contextTokens: null, source: "own", places: ["own"], aliases: [], purpose: null,
-    problem: { code: "model_invalid", message: "The file ends in the middle of a tensor: 1.1 GB of 4.4 GB are there.", hint: "Copy the file again." } },
+    problem: { code: "model_invalid", message: "The file ends in the middle of a tensor: 1.1 GB of 4.4 GB are there.", hint: "Copy the file again." }, fit: null },
 ]
 
 export const INFO: AppInfo = {
@@ -146,15 +146,26 @@ export const FIT: Fit = {
 }
 
 export const SUGGESTED: Suggested[] = [
-  { title: "Qwen3 8B", wanted: "Qwen/Qwen3-8B-GGUF:Q4_K_M", licence: "Apache-2.0", quantisation: "Q4_K_M", contextTokens: 40_960, bytes: 4_960_000_000, callsTools: true, sees: false, thinks: true, chats: true, fits: true, tokensPerSecond: 19, reason: "The largest that fits and answers faster than you read." },
-  { title: "Gemma 3 4B", wanted: "ggml-org/gemma-3-4b-it-GGUF:Q8_0", licence: "Gemma", quantisation: "Q8_0", contextTokens: 131_072, bytes: 4_130_000_000, callsTools: false, sees: true, thinks: false, chats: true, fits: true, tokensPerSecond: 22, reason: "Sees pictures, and leaves room for a long context." },
-  { title: "Llama 3.3 70B", wanted: "bartowski/Llama-3.3-70B-Instruct-GGUF:Q4_K_S", licence: "Llama 3.3", quantisation: "Q4_K_S", contextTokens: 131_072, bytes: 40_300_000_000, callsTools: true, sees: false, thinks: false, chats: true, fits: false, tokensPerSecond: 2, reason: "Needs 44 GB; models may take 11.5 GB here." },
+  { title: "Qwen3 8B", wanted: "Qwen/Qwen3-8B-GGUF:Q4_K_M", licence: "Apache-2.0", quantisation: "Q4_K_M", contextTokens: 40_960, bytes: 4_960_000_000, callsTools: true, sees: false, thinks: true, chats: true, fit: { verdict: { kind: "fits" }, sentence: "It fits." }, tokensPerSecond: 19, reason: "The largest that fits and answers faster than you read." },
+  { title: "Gemma 3 4B", wanted: "ggml-org/gemma-3-4b-it-GGUF:Q8_0", licence: "Gemma", quantisation: "Q8_0", contextTokens: 131_072, bytes: 4_130_000_000, callsTools: false, sees: true, thinks: false, chats: true, fit: { verdict: { kind: "fits" }, sentence: "It fits." }, tokensPerSecond: 22, reason: "Sees pictures, and leaves room for a long context." },
+  { title: "Llama 3.3 70B", wanted: "bartowski/Llama-3.3-70B-Instruct-GGUF:Q4_K_S", licence: "Llama 3.3", quantisation: "Q4_K_S", contextTokens: 131_072, bytes: 40_300_000_000, callsTools: true, sees: false, thinks: false, chats: true, fit: { verdict: { kind: "too_big" }, sentence: "It is too big for this machine." }, tokensPerSecond: 2, reason: "Needs 44 GB; models may take 11.5 GB here." },
 ]
 
 export const IMPORTS: Importing[] = [
   { id: 1, file: "gemma-3-4b-it-Q4_K_M.gguf", doneBytes: 870_000_000, totalBytes: 2_490_000_000, state: { type: "copying" } },
   { id: 2, file: "holiday.gguf", doneBytes: 0, totalBytes: 0, state: { type: "failed", error: { code: "model_invalid", message: "This is not a GGUF file: it starts with `\\xff\\xd8\\xff\\xe0`.", hint: "Hearth runs models in the GGUF format." } } },
 ]
+
+export const GATED: IpcError = { code: "refused", message: "`meta-llama/Llama-3.3` is given only to those who accepted its terms.", hint: "Accept the terms on that page, and give Hearth a token of the same account." }
+
+/** A look at a model before it is fetched: those of the list that are too big are so here too. */
+export function prospectOf(wanted: string): Prospect {
+  const listed = SUGGESTED.find((one) => one.wanted === wanted)
+  const bytes = listed?.bytes ?? 5_027_000_000
+  const sum = { ...FIT.sum, weights: bytes }
+  const totalBytes = Object.values(sum).reduce((all, part) => all + part, 0)
+  return { title: wanted.split("/").at(-1) ?? wanted, bytes, fit: { ...FIT, ...(listed?.fit ?? { verdict: { kind: "fits" }, sentence: "It fits." }), sum, totalBytes } }
+}
 
 export const DOWNLOADS: Download[] = [
   { id: "qwen3-8b", wanted: "Qwen/Qwen3-8B-GGUF:Q4_K_M", title: "Qwen3-8B-Q4_K_M", digest: null, doneBytes: 2_161_000_000, totalBytes: 5_027_000_000, bytesPerSecond: 18_400_000, state: { type: "fetching" } },

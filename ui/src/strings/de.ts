@@ -16,6 +16,7 @@ export const de: Strings = {
     clearSearch: "Suche leeren",
   },
   chat: {
+    offer: { label: "Ein besseres Modell", text: (model, size) => `${model} passt am besten zu diesem Computer (etwa ${size}). Das mitgelieferte ist sehr klein.`, get: "Holen", later: "Nicht jetzt" },
     transcript: "Unterhaltung", composer: "Nachricht", placeholder: "Frag etwas", send: "Senden", stop: "Anhalten", copy: "Kopieren", copied: "Kopiert", regenerate: "Neu antworten", edit: "Bearbeiten",
     editing: "Du bearbeitest deine Nachricht. Die frühere Fassung bleibt erhalten.", cancelEdit: "Abbrechen", jump: "Zum Neuesten", you: "Du", answer: "Antwort", earlier: "Frühere Nachrichten anzeigen",
     previousBranch: "Vorige Fassung", nextBranch: "Nächste Fassung", branchOf: (index, count) => `${index}/${count}`, branchLabel: (index, count) => `Fassung ${index} von ${count}`,
@@ -76,6 +77,10 @@ export const de: Strings = {
     maxTokens: { name: "Längste Antwort", note: "Eine Antwort endet nach so vielen Token; ein Token sind etwa vier Buchstaben." },
     contextTokens: { name: "Kontextlänge", note: "So viele Token liest ein Modell höchstens von einem Chat oder einer Anfrage, soweit es dafür trainiert ist. Mehr braucht mehr Speicher; gilt für Modelle, die ab jetzt geladen werden." },
     modelFolders: { name: "Weitere Modellordner", note: "Modelle in diesen Ordnern werden benutzt, wo sie liegen, und nie verändert. Die von Hugging Face, LM Studio und Ollama findet Hearth selbst.", placeholder: "/Volumes/Disk/models", add: "Hinzufügen", none: "Keine" },
+    downloads: {
+      title: "Downloads", limit: { name: "Höchste Geschwindigkeit", note: "Megabytes je Sekunde für alle Downloads zusammen; 0 heißt keine Grenze. Gilt sofort." }, parallel: { name: "Gleichzeitig", note: "Weitere Downloads warten, bis sie dran sind." },
+      reserve: { name: "Auf der Festplatte frei lassen", note: "Gigabytes, die Downloads nie belegen; auf einer kleinen genügt ein Zehntel." }, token: { name: "Token für Hugging Face", note: "Für Modelle, deren Bedingungen du dort angenommen hast. Es liegt im Schlüsselbund des Systems und geht nur an Hugging Face." },
+    },
     preloadModel: { name: "Modell beim Start laden", note: "Die erste Antwort kommt früher. Das Modell belegt seinen Speicher auch, wenn du nicht chattest." },
     readAhead: { name: "Beim Tippen mitlesen", note: "Das Modell liest deine Nachricht schon vor dem Senden, damit die Antwort früher beginnt. Das kostet etwas Strom; gespeichert wird davon nichts." },
     keepChatsReady: { name: "Chats auf der Festplatte bereithalten", note: "Ein wieder geöffneter Chat antwortet sofort. Was das Modell gelesen hat, bleibt in Dateien, die den Text deiner Chats in anderer Form enthalten, höchstens 4 GB." },
@@ -101,7 +106,7 @@ export const de: Strings = {
     },
   },
   errors: {
-    actions: { retry: "Erneut versuchen", settings: "Modell wählen", folder: "Modellordner öffnen", data: "Datenordner öffnen", newChat: "Neuen Chat beginnen", dismiss: "Ausblenden" },
+    actions: { retry: "Erneut versuchen", settings: "Modell wählen", folder: "Modellordner öffnen", data: "Datenordner öffnen", newChat: "Neuen Chat beginnen", anyway: "Trotzdem laden", dismiss: "Ausblenden" },
     advice: {
       invalid_input: "Ändere es und versuche es erneut.", not_found: "Vielleicht wurde es gelöscht.", model_missing: "Wähle ein anderes Modell.", model_invalid: "Wähle ein anderes Modell oder ersetze die Datei.",
       model_unsupported: "Wähle ein anderes Modell.", model_unreadable: "Prüfe, ob du die Datei lesen darfst.", insufficient_memory: "Wähle ein kleineres Modell oder schließe andere Apps.",

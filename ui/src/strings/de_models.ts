@@ -20,9 +20,15 @@ export const models: typeof english = {
     speed: (tokens) => `Etwa ${tokens} Tokens je Sekunde.`,
     verdict: { fits: "Es passt.", tight: "Es passt gerade so.", fits_if_unloaded: "Es passt, wenn ein anderes Modell entladen wird.", fits_at_context: "Es passt mit einem kürzeren Kontext.", too_big: "Es ist zu groß für diesen Computer.", unknown: "Wie viel Speicher Modelle hier belegen dürfen, ist nicht bekannt." },
   },
+  badge: { fits: "Passt", tight: "Passt gerade so", unloaded: (models) => `Passt ohne ${models}`, context: (tokens) => `Passt bis ${tokens} Tokens`, too_big: "Zu groß" },
+  anyway: "Trotzdem laden",
+  token: {
+    field: "Token für Hugging Face", another: "Ein anderes Token für Hugging Face", keep: "Token behalten", forget: "Token vergessen", kept: "Ein Token liegt im Schlüsselbund. Es wird nie wieder gezeigt.", steps: "Nimm auf seiner Seite die Bedingungen an und füge hier ein Token desselben Kontos ein.", page: "Seite öffnen…",
+  },
   discover: {
-    label: "Modelle, die geholt werden können", other: "Name eines Modells bei Hugging Face", placeholder: "Ein anderes: owner/name oder owner/name:Q4_K_M", fetch: "Holen", fits: "Passt", tooBig: "Zu groß", about: (size) => `etwa ${size}`, speed: (tokens) => `etwa ${tokens} Tokens je Sekunde`,
-    here: (model) => `${model} ist schon da`, note: "Wird von Hugging Face geholt, wenn du es verlangst, und vor der Verwendung geprüft. Die Liste ist ein Teil von Hearth; sie anzusehen fragt niemanden.",
+    label: "Modelle, die geholt werden können", other: "Name eines Modells bei Hugging Face", placeholder: "Ein anderes: owner/name oder owner/name:Q4_K_M", fetch: "Holen", about: (size) => `etwa ${size}`, speed: (tokens) => `etwa ${tokens} Tokens je Sekunde`,
+    here: (model) => `${model} ist schon da`, note: "Wird von Hugging Face geholt, wenn du es verlangst, und vor der Verwendung geprüft. Die Liste ist ein Teil von Hearth; sie anzusehen fragt niemanden. Wird ein Modell darin geöffnet, so wird dort der Anfang seiner Datei gelesen.",
+    looking: "Der Anfang seiner Datei wird gelesen…", onItsWay: "Es ist da oder unterwegs.", anyway: "Trotzdem herunterladen", ask: (model) => `${model} holen?`, askNote: (size) => `${size} herunterzuladen.`,
   },
   download: {
     label: (model) => `Download von ${model}`, part: (done, total) => `${done} von ${total}`, pace: (speed, left) => `${speed} je Sekunde, noch ${left}`, pause: "Anhalten", resume: "Fortsetzen", cancel: "Abbrechen",

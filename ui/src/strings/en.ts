@@ -16,6 +16,7 @@ export const en = {
     clearSearch: "Clear search",
   },
   chat: {
+    offer: { label: "A better model", text: (model: string, size: string) => `${model} suits this computer best (about ${size}). The one that came with Hearth is very small.`, get: "Get it", later: "Not now" },
     transcript: "Conversation", composer: "Message", placeholder: "Ask anything", send: "Send", stop: "Stop", copy: "Copy", copied: "Copied", regenerate: "Answer again", edit: "Edit",
     editing: "Editing your message. The earlier version is kept.", cancelEdit: "Cancel", jump: "Jump to latest", you: "You", answer: "Answer", earlier: "Show earlier messages",
     previousBranch: "Previous version", nextBranch: "Next version", branchOf: (index: number, count: number) => `${index}/${count}`, branchLabel: (index: number, count: number) => `Version ${index} of ${count}`,
@@ -76,6 +77,10 @@ export const en = {
     maxTokens: { name: "Longest answer", note: "An answer stops after this many tokens; a token is about four letters." },
     contextTokens: { name: "Context length", note: "The most tokens a model reads of a chat or request, up to what it was trained for. More takes more memory; holds for models loaded from now on." },
     modelFolders: { name: "Further model folders", note: "Models in these folders are used where they lie and never changed. Those of Hugging Face, LM Studio and Ollama are found by themselves.", placeholder: "/Volumes/Disk/models", add: "Add", none: "None" },
+    downloads: {
+      title: "Downloads", limit: { name: "Speed limit", note: "Megabytes a second for all downloads together; 0 is none. Holds at once." }, parallel: { name: "At the same time", note: "More downloads wait for their turn." },
+      reserve: { name: "Leave free on the disk", note: "Gigabytes that downloads never use; a tenth of a small disk is enough." }, token: { name: "Hugging Face token", note: "For models whose terms you accepted there. It lies in the system's key store and goes to Hugging Face alone." },
+    },
     preloadModel: { name: "Load the model at start", note: "The first answer comes sooner. It takes the model's memory even when you do not chat." },
     readAhead: { name: "Read while you type", note: "The model reads your message before you send it, so that the answer begins sooner. It uses some power; nothing of it is stored." },
     keepChatsReady: { name: "Keep chats ready on disk", note: "A chat opened again answers at once. What the model has read is kept as files that hold the text of your chats in another form, 4 GB at most." },
@@ -101,7 +106,7 @@ export const en = {
     },
   },
   errors: {
-    actions: { retry: "Try again", settings: "Choose a model", folder: "Open models folder", data: "Open data folder", newChat: "Start a new chat", dismiss: "Dismiss" },
+    actions: { retry: "Try again", settings: "Choose a model", folder: "Open models folder", data: "Open data folder", newChat: "Start a new chat", anyway: "Load anyway", dismiss: "Dismiss" },
     /** What to do, after what happened. */
     advice: {
       invalid_input: "Change it and try again.", not_found: "It may have been deleted.", model_missing: "Choose another model.", model_invalid: "Choose another model or replace the file.",

@@ -20,9 +20,15 @@ export const models = {
     speed: (tokens: string) => `About ${tokens} tokens a second.`,
     verdict: { fits: "It fits.", tight: "It just fits.", fits_if_unloaded: "It fits when another model is unloaded.", fits_at_context: "It fits with a shorter context.", too_big: "It is too big for this computer.", unknown: "It is not known how much memory models may take here." } satisfies Record<Verdict["kind"] | "unknown", string>,
   },
+  badge: { fits: "Fits", tight: "Just fits", unloaded: (models: string) => `Fits without ${models}`, context: (tokens: string) => `Fits up to ${tokens} tokens`, too_big: "Too big" },
+  anyway: "Load anyway",
+  token: {
+    field: "Hugging Face token", another: "Another Hugging Face token", keep: "Keep token", forget: "Forget token", kept: "A token is in the key store. It is never shown again.", steps: "Accept its terms on its page, then paste a token of the same account here.", page: "Open its page…",
+  },
   discover: {
-    label: "Models that could be fetched", other: "Name of a model on Hugging Face", placeholder: "Any other: owner/name or owner/name:Q4_K_M", fetch: "Fetch", fits: "Fits", tooBig: "Too big", about: (size: string) => `about ${size}`, speed: (tokens: string) => `about ${tokens} tokens a second`,
-    here: (model: string) => `${model} is here already`, note: "Fetched from Hugging Face when you ask for it, and checked before it is used. The list is part of Hearth; looking at it asks nobody.",
+    label: "Models that could be fetched", other: "Name of a model on Hugging Face", placeholder: "Any other: owner/name or owner/name:Q4_K_M", fetch: "Fetch", about: (size: string) => `about ${size}`, speed: (tokens: string) => `about ${tokens} tokens a second`,
+    here: (model: string) => `${model} is here already`, note: "Fetched from Hugging Face when you ask for it, and checked before it is used. The list is part of Hearth; looking at it asks nobody. Opening a model of it reads the beginning of its file there.",
+    looking: "Reading the beginning of its file…", onItsWay: "It is here, or on its way.", anyway: "Download anyway", ask: (model: string) => `Fetch ${model}?`, askNote: (size: string) => `${size} to download.`,
   },
   download: {
     label: (model: string) => `Download of ${model}`, part: (done: string, total: string) => `${done} of ${total}`, pace: (speed: string, left: string) => `${speed} a second, ${left} left`, pause: "Pause", resume: "Resume", cancel: "Cancel",

@@ -75,7 +75,7 @@ impl Driver {
         let turns = Arc::clone(&self.downloads.turns);
         let mut orders = self.orders.clone();
         let turn = tokio::select! {
-            turn = turns.acquire_owned() => turn,
+            turn = turns.wait() => turn,
             _ = orders.wait_for(|order| *order != Order::Go) => {
                 return DownloadState::Paused { reason: None };
             }
@@ -84,7 +84,10 @@ impl Driver {
         drop(turn);
         match ended {
             Ok(Outcome::Done(folder)) => match self.downloads.models.name_in(folder).await {
-                Ok(model) => DownloadState::Done { model },
+                Ok(model) => {
+                    self.downloads.events.send(AppEvent::ModelsChanged);
+                    DownloadState::Done { model }
+                }
                 Err(error) => DownloadState::Failed { error },
             },
             Ok(Outcome::Paused) => DownloadState::Paused { reason: None },

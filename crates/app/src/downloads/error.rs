@@ -35,11 +35,11 @@ fn advice(error: &Leaf) -> (Code, &'static str) {
         Leaf::Token => (Code::Settings, "Copy the token again from your account."),
         Leaf::SignIn { .. } => (
             Code::Refused,
-            "Check the name; if it is a private model, give Hearth a Hugging Face token (HF_TOKEN).",
+            "Check the name; if it is a private model, give Hearth a Hugging Face token: under Models or Settings, or as HF_TOKEN.",
         ),
         Leaf::Gated { .. } => (
             Code::Refused,
-            "Accept the terms on that page, and give Hearth a token of the same account (HF_TOKEN).",
+            "Accept the terms on that page, and give Hearth a token of the same account: under Models or Settings, or as HF_TOKEN.",
         ),
         Leaf::Missing { .. } => (Code::ModelMissing, "Look the name up on the hub."),
         Leaf::NoModel { .. } => (

@@ -53,6 +53,13 @@ impl Room {
     pub fn loaded_bytes(&self) -> u64 {
         self.loaded.iter().map(|model| model.bytes).sum()
     }
+
+    /// The room that a model has whose own place does not count.
+    pub(crate) fn without(&self, name: &str) -> Self {
+        let mut room = self.clone();
+        room.loaded.retain(|model| model.name != name);
+        room
+    }
 }
 
 /// Judges a model that takes `at(context)`. `None` when it is not known what models may take.

@@ -16,7 +16,7 @@ use super::Inference;
 use crate::error::{Code, Error, Result};
 use crate::fit::{self, Fit, Loaded, Room, Verdict, parts_in_words};
 use crate::hardware::Machine;
-use crate::models::ValidModel;
+use crate::models::{ModelList, ValidModel};
 
 /// What models may take on this machine, read when it is asked for first: the graphics driver takes its time.
 pub(super) struct Memory {
@@ -70,13 +70,36 @@ impl Inference {
         Ok(self.judge(&file, &spec).await)
     }
 
-    /// The same of a model that is not here yet, from what the first bytes of its file say ([`hearth_models::validate_prefix`]).
-    pub async fn fit_header(&self, header: &Header, context: Option<u32>) -> Fit {
+    /// The same of a model that is not here yet, from what the first bytes of its file say ([`hearth_models::validate_prefix`]) and the
+    /// size of what it sees with.
+    pub async fn fit_header(&self, header: &Header, projector_bytes: u64) -> Fit {
         let mut spec = LoadSpec::new("");
         spec.purpose = purpose(header);
-        spec.context_tokens = context;
+        let mut eyes_bytes = 0;
+        if spec.purpose == Purpose::Generate {
+            spec.context_tokens = Some(self.models.window_of(header));
+            eyes_bytes = projector_bytes;
+        }
         let room = self.room(None).await;
-        fit::judge(header, 0, &spec, &room, self.limits().await.bandwidth_gb_s)
+        let bandwidth = self.limits().await.bandwidth_gb_s;
+        fit::judge(header, eyes_bytes, &spec, &room, bandwidth)
+    }
+
+    /// All models on this machine, each with whether it fits.
+    pub async fn list_models(&self) -> Result<ModelList> {
+        let (mut list, usable) = self.models.list_usable().await?;
+        let room = self.room(None).await;
+        for model in &mut list.models {
+            let Some(file) = usable.get(&model.name) else {
+                continue;
+            };
+            let spec = self.spec_of(file, purpose(&file.header));
+            let room = room.without(&file.name);
+            let eyes_bytes = eyes_bytes(file, &spec);
+            let fit = fit::judge(&file.header, eyes_bytes, &spec, &room, None);
+            model.fit = Some(fit.into());
+        }
+        Ok(list)
     }
 
     /// What counts of this machine when models are suggested.
@@ -89,8 +112,7 @@ impl Inference {
     }
 
     async fn judge(&self, file: &ValidModel, spec: &LoadSpec) -> Fit {
-        let eyes = file.projector.as_ref().filter(|_| spec.projector.is_some());
-        let eyes_bytes = eyes.map_or(0, |projector| projector.size_bytes);
+        let eyes_bytes = eyes_bytes(file, spec);
         let room = self.room(Some(&file.name)).await;
         let bandwidth = self.limits().await.bandwidth_gb_s;
         fit::judge(&file.header, eyes_bytes, spec, &room, bandwidth)
@@ -116,7 +138,7 @@ impl Inference {
     }
 
     /// What models may take, and what those that are loaded do, `except` one.
-    async fn room(&self, except: Option<&str>) -> Room {
+    pub(crate) async fn room(&self, except: Option<&str>) -> Room {
         let plan = self.limits().await.plan;
         let mut rows = self.registry.rows();
         rows.retain(|row| Some(row.model.name.as_str()) != except && super::is_usable(row));
@@ -153,6 +175,12 @@ impl Inference {
     }
 }
 
+/// Bytes of what a model sees with, where it is loaded too.
+fn eyes_bytes(file: &ValidModel, spec: &LoadSpec) -> u64 {
+    let eyes = file.projector.as_ref().filter(|_| spec.projector.is_some());
+    eyes.map_or(0, |projector| projector.size_bytes)
+}
+
 fn purpose(header: &Header) -> Purpose {
     match header.purpose() {
         hearth_models::Purpose::Chat => Purpose::Generate,
@@ -169,9 +197,9 @@ fn refusal(name: &str, verdict: &Verdict, fit: &Fit) -> Error {
     );
     let hint = match verdict {
         Verdict::FitsAtContext { tokens } => format!(
-            "Set the context window to {tokens} tokens or less in the settings, or try it with `hearth run --anyway`."
+            "Set the context window to {tokens} tokens or less in the settings, or load it anyway (`hearth run --anyway`)."
         ),
-        _ => "Choose a smaller model or a smaller quantisation of it, or try it with `hearth run --anyway`."
+        _ => "Choose a smaller model or a smaller quantisation of it, or load it anyway (`hearth run --anyway`)."
             .to_owned(),
     };
     Error::new(Code::InsufficientMemory, message).hint(hint)

@@ -7,7 +7,7 @@ use hearth_models::space::{NoRoom, Space};
 use crate::error::{Code, Error};
 
 /// What to do about it.
-pub(crate) const NO_ROOM: &str = "Free some space and go on; what is here is kept. HEARTH_DISK_RESERVE_GB sets what is left free.";
+pub(crate) const NO_ROOM: &str = "Free some space and go on; what is here is kept. What is left free is a setting (or HEARTH_DISK_RESERVE_GB).";
 
 /// How full the disk is on which a folder lies or will lie.
 pub(super) fn of_disk(folder: &Path) -> Option<Space> {

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::on_disk;
 use crate::error::{Error, Result};
+use crate::fit::{self, Brief, Room, Sum};
 use crate::paths::Paths;
 
 /// A model that could be fetched.
@@ -29,28 +30,45 @@ pub struct Suggested {
     pub thinks: bool,
     /// It answers; else it makes vectors or scores.
     pub chats: bool,
-    /// `None` when it is not known what models may take.
-    pub fits: Option<bool>,
+    /// By about what it takes.
+    pub fit: Brief,
     pub tokens_per_second: Option<f64>,
     /// Why it stands where it does.
     pub reason: String,
 }
 
 /// The best for this machine first.
-pub(crate) async fn suggested(paths: &Paths, place: Place) -> Result<Vec<Suggested>> {
+pub(crate) async fn suggested(
+    paths: &Paths,
+    place: Place,
+    room: Room,
+    most_context_tokens: u32,
+) -> Result<Vec<Suggested>> {
     let newer = paths.catalog();
     on_disk(move || {
         let (catalog, unused) = Catalog::newest(&newer).map_err(Error::internal)?;
         if let Some(why) = unused {
             tracing::warn!(%why, "the newer list of models is not used");
         }
-        Ok(rank(&catalog, &place).iter().map(suggestion).collect())
+        let picks = rank(&catalog, &place);
+        let suggestion = |pick| suggestion(pick, &room, most_context_tokens);
+        Ok(picks.iter().map(suggestion).collect())
     })
     .await
 }
 
-fn suggestion(pick: &Pick<'_>) -> Suggested {
+fn suggestion(pick: &Pick<'_>, room: &Room, most_context_tokens: u32) -> Suggested {
     let model = pick.model;
+    let at = |context| {
+        let [weights, cache, compute] = pick.parts_at(context);
+        Sum {
+            weights,
+            cache,
+            compute,
+            ..Sum::default()
+        }
+    };
+    let fit = fit::judge_roughly(model.context.min(most_context_tokens), room, at);
     let can = |ability| model.abilities.contains(&ability);
     Suggested {
         title: model.name.clone(),
@@ -63,7 +81,7 @@ fn suggestion(pick: &Pick<'_>) -> Suggested {
         sees: can(Ability::Vision),
         thinks: can(Ability::Reasoning),
         chats: model.chats(),
-        fits: pick.fits,
+        fit,
         tokens_per_second: pick.tokens_per_second,
         reason: pick.reason.clone(),
     }
@@ -72,6 +90,7 @@ fn suggestion(pick: &Pick<'_>) -> Suggested {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fit::Verdict;
 
     #[tokio::test]
     async fn what_is_suggested_can_be_asked_for_by_its_name() {
@@ -80,14 +99,23 @@ mod tests {
             budget_bytes: Some(12 << 30),
             bandwidth_gb_s: Some(100),
         };
-        let all = suggested(&Paths::under(home.path()), place).await.unwrap();
+        let room = Room {
+            budget_bytes: place.budget_bytes,
+            ..Room::default()
+        };
+        let paths = Paths::under(home.path());
+        let all = suggested(&paths, place, room, 8192).await.unwrap();
         assert!(all.len() > 10);
         for one in &all {
             let wanted = hearth_models::hub::Wanted::parse(&one.wanted);
             assert!(wanted.is_ok(), "{}", one.wanted);
         }
         let first = &all[0];
-        assert!(first.chats && first.fits == Some(true), "{first:?}");
-        assert_eq!(all.last().unwrap().fits, Some(false));
+        assert!(
+            first.chats && first.fit.verdict == Some(Verdict::Fits),
+            "{first:?}"
+        );
+        let last = all.last().unwrap();
+        assert_eq!(last.fit.verdict, Some(Verdict::TooBig), "{last:?}");
     }
 }

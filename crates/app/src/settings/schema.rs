@@ -76,6 +76,16 @@ settings! {
     context_tokens ContextTokens: u32 = LoadSpec::DEFAULT_CONTEXT, "generation" "context_tokens", between(512, 1 << 20);
     /// Further folders in which models lie: absolute paths, separated by colons. Nothing is ever written there.
     model_folders ModelFolders: String = String::new(), "models" "folders", crate::models::check_folders;
+    /// Most megabytes that all downloads together fetch in a second, 0 to 10,000; 0 is no bound.
+    download_limit_mb DownloadLimitMb: u32 = 0, "models" "download_limit_mb", between(0, 10_000);
+    /// Downloads that run at the same time, 1 to 8; the others wait.
+    download_parallel DownloadParallel: u32 = 2, "models" "download_parallel", between(1, 8);
+    /// What downloads leave free on the disk, in GiB, 0 to 10,000; a tenth of a small disk is enough.
+    disk_reserve_gb DiskReserveGb: u32 = 20, "models" "disk_reserve_gb", between(0, 10_000);
+    /// There is a token for the hub in the key store.
+    hub_token_kept HubTokenKept: bool = false, "models" "hub_token_kept", any;
+    /// The best model for this machine was offered, and the user chose.
+    model_offered ModelOffered: bool = false, "models" "offered", any;
     /// Load the model when Hearth starts.
     preload_model PreloadModel: bool = true, "generation" "preload_model", any;
     /// Let the model read a message while it is being typed.

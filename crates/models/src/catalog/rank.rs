@@ -28,6 +28,13 @@ pub struct Pick<'c> {
     pub reason: String,
 }
 
+impl Pick<'_> {
+    /// About what it takes, loaded with a context of so many tokens: weights, keys and values, and the rest, in bytes.
+    pub fn parts_at(&self, context: u32) -> [u64; 3] {
+        parts(self.model, self.quantisation, context.into())
+    }
+}
+
 /// Context that is counted with, in tokens.
 const CONTEXT: u64 = 8192;
 /// Scratch space, output and copies of a usual model, in bytes.
@@ -115,12 +122,17 @@ fn wanted(parameters: u64) -> &'static str {
 
 /// About what a model takes when it is loaded, in bytes.
 fn takes(model: &Listed, quantisation: &str) -> u64 {
-    let context = CONTEXT.min(model.context.into());
-    let cache = model.cache_bytes_per_token.saturating_mul(context);
-    model
-        .approximate_bytes(quantisation)
-        .saturating_add(cache)
-        .saturating_add(BESIDE.min(model.approximate_bytes("Q8_0")))
+    let parts = parts(model, quantisation, CONTEXT);
+    parts.into_iter().fold(0, u64::saturating_add)
+}
+
+fn parts(model: &Listed, quantisation: &str, context: u64) -> [u64; 3] {
+    let context = context.min(model.context.into());
+    [
+        model.approximate_bytes(quantisation),
+        model.cache_bytes_per_token.saturating_mul(context),
+        BESIDE.min(model.approximate_bytes("Q8_0")),
+    ]
 }
 
 fn tokens_per_second(model: &Listed, quantisation: &str, bandwidth_gb_s: u32) -> f64 {

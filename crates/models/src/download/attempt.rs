@@ -6,10 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::header::{
-    CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
-    IF_RANGE, RANGE,
-};
+use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_RANGE, RANGE};
 
 use super::part::Part;
 use super::{Halt, Order, Phase, Run, Tools, stopped};
@@ -288,26 +285,10 @@ fn check(answer: &Answer, file: &RepoFile, start: u64, etag: Option<&str>) -> Re
     let changed = || Error::Changed {
         file: file.path.as_str().to_owned(),
     };
-    let linked = &answer.linked;
-    let other_hash = linked.sha256.as_ref().is_some_and(|s| *s != file.sha256);
-    if other_hash
-        || linked
-            .size_bytes
-            .is_some_and(|size| size != file.size_bytes)
-    {
-        return Err(changed());
-    }
+    answer.check_is(file)?;
     let headers = answer.headers();
     let text = |name| header(headers, name);
     let host = answer.host();
-    if text(&CONTENT_TYPE).is_some_and(|kind| kind.to_ascii_lowercase().contains("text/html")) {
-        return Err(Error::WebPage {
-            host: host.to_owned(),
-        });
-    }
-    if text(&CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-        return Err(unreadable(host, "it is compressed"));
-    }
     match answer.status().as_u16() {
         200 => match text(&reqwest::header::CONTENT_LENGTH).map(str::parse::<u64>) {
             Some(Ok(bytes)) if bytes == file.size_bytes => Ok(Found::Whole),

@@ -19,6 +19,12 @@ impl Cap {
         self.bytes_per_second.store(rate, Ordering::Relaxed);
     }
 
+    /// The bound in bytes per second.
+    pub fn get(&self) -> Option<u64> {
+        let rate = self.bytes_per_second.load(Ordering::Relaxed);
+        (rate > 0).then_some(rate)
+    }
+
     /// How long whoever took so many bytes at `now` waits before taking more. What nobody used is not saved up.
     pub(super) fn take(&self, bytes: u64, now: Duration) -> Duration {
         let rate = self.bytes_per_second.load(Ordering::Relaxed);

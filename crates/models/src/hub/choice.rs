@@ -48,6 +48,27 @@ pub struct ModelFiles {
     pub files: Vec<RepoFile>,
 }
 
+impl ModelFiles {
+    /// The files that hold the model itself, in their order.
+    pub fn parts(&self) -> &[RepoFile] {
+        match self.files.split_last() {
+            Some((last, parts)) if is_projector(last) => parts,
+            _ => &self.files,
+        }
+    }
+
+    /// How large what it sees with is, in bytes; 0 when it sees nothing.
+    pub fn projector_bytes(&self) -> u64 {
+        let beside = &self.files[self.parts().len()..];
+        beside.iter().map(|file| file.size_bytes).sum()
+    }
+
+    /// All files together, in bytes.
+    pub fn total_bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.size_bytes).sum()
+    }
+}
+
 /// The one model that is wanted.
 ///
 /// # Errors

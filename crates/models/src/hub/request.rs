@@ -6,12 +6,13 @@
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderName,
+    HeaderValue, LOCATION, RETRY_AFTER,
 };
 use reqwest::{Response, StatusCode};
 use url::Url;
 
-use super::{Error, Hub, Result};
+use super::{Error, Hub, RepoFile, Result};
 
 /// As many redirects as browsers follow at least.
 const MAX_HOPS: usize = 10;
@@ -145,6 +146,37 @@ impl Answer {
         match tokio::time::timeout(self.stall, self.response.chunk()).await {
             Ok(chunk) => chunk.map_err(|error| broken(&self.host, &error)),
             Err(_) => Err(stalled(&self.host, self.stall)),
+        }
+    }
+
+    /// That it is a piece of this file as the hub announced it, and no page for people.
+    pub(crate) fn check_is(&self, file: &RepoFile) -> Result<()> {
+        let linked = &self.linked;
+        let other_hash = linked.sha256.as_ref().is_some_and(|s| *s != file.sha256);
+        let other_size = linked.size_bytes.is_some_and(|s| s != file.size_bytes);
+        if other_hash || other_size {
+            return Err(Error::Changed {
+                file: file.path.as_str().to_owned(),
+            });
+        }
+        let kind = text(self.headers(), &CONTENT_TYPE);
+        if kind.is_some_and(|kind| kind.to_ascii_lowercase().contains("text/html")) {
+            return Err(Error::WebPage {
+                host: self.host.clone(),
+            });
+        }
+        let encoding = text(self.headers(), &CONTENT_ENCODING);
+        if encoding.is_some_and(|encoding| encoding != "identity") {
+            return Err(self.unusable("it is compressed"));
+        }
+        Ok(())
+    }
+
+    /// An answer that cannot be so.
+    pub(crate) fn unusable(&self, reason: &str) -> Error {
+        Error::Unreadable {
+            host: self.host.clone(),
+            reason: reason.to_owned(),
         }
     }
 

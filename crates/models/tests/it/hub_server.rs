@@ -273,9 +273,12 @@ impl FaultHub {
         }
         let whole = bytes.len();
         let asked = request.headers.get("range").and_then(|range| {
-            let start = range.strip_prefix("bytes=")?.strip_suffix('-')?;
-            start.parse::<usize>().ok()
+            let (start, end) = range.strip_prefix("bytes=")?.split_once('-')?;
+            let end = end.parse::<usize>().unwrap_or(whole - 1);
+            Some((start.parse::<usize>().ok()?, end.min(whole - 1)))
         });
+        let last = asked.map_or(whole - 1, |(_, end)| end);
+        let asked = asked.map(|(start, _)| start);
         let same = request.headers.get("if-range").is_none_or(|t| *t == tag);
         let start = asked.filter(|_| same && fault != Fault::NoRange);
         match fault {
@@ -308,14 +311,12 @@ impl FaultHub {
                 )
             }
             (Some(start), _) => {
-                format!(
-                    "HTTP/1.1 206 Partial\r\nContent-Range: bytes {start}-{}/{whole}\r\n",
-                    whole - 1
-                )
+                format!("HTTP/1.1 206 Partial\r\nContent-Range: bytes {start}-{last}/{whole}\r\n")
             }
             (None, _) => "HTTP/1.1 200 OK\r\n".to_owned(),
         };
-        let body = &bytes[from..];
+        let end = if start.is_some() { last } else { whole - 1 };
+        let body = &bytes[from..=end];
         match fault {
             // Without a length the end of the connection is the end.
             Fault::TooLong => {}

@@ -8,9 +8,9 @@ use hearth_models::import::{Outcome, Progress, Step, import};
 use hearth_models::space::{Room, Space};
 use hearth_models::{Error, Library, own};
 
-use hearth_gguf_writer::*;
 use super::download::{model_bytes, roomy};
 use super::library::projector;
+use hearth_gguf_writer::*;
 
 struct Place {
     home: tempfile::TempDir,

@@ -15,11 +15,14 @@ export class ModelsWatch {
     this.#client = client
   }
 
-  /** Begins to look; gives the way to end it. */
-  start(): () => void {
+  /** Begins to look; gives the way to end it. `onLoaded` hears of models that are loaded or let go. */
+  start(onLoaded: () => void = () => undefined): () => void {
     this.#open = true
     let stop: (() => void) | null = null
-    void this.#client.onAppEvent((event) => { if (event.type === "downloads_changed") void this.look() }).then((off) => { if (this.#open) stop = off; else off() })
+    void this.#client.onAppEvent((event) => {
+      if (event.type === "downloads_changed") void this.look()
+      if (event.type === "loaded_models_changed") onLoaded()
+    }).then((off) => { if (this.#open) stop = off; else off() })
     void this.look()
     return () => {
       this.#open = false
