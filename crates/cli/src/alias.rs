@@ -10,7 +10,7 @@ use crate::arguments::Alias;
 
 pub(crate) async fn run(app: &App, wish: &Alias, json: bool) -> Result<ExitCode> {
     let models = app.models();
-    let Some(alias) = &wish.alias else {
+    let Some(alias) = &wish.short else {
         let all = models.aliases().await?;
         show(&all, json);
         return Ok(ExitCode::SUCCESS);

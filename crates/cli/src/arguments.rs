@@ -83,12 +83,13 @@ pub(crate) struct Monitor {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Alias {
     /// The short name.
-    pub(crate) alias: Option<String>,
+    #[arg(value_name = "ALIAS")]
+    pub(crate) short: Option<String>,
     /// Name of the model that it stands for, as `hearth list` prints it.
-    #[arg(requires = "alias")]
+    #[arg(requires = "short")]
     pub(crate) model: Option<String>,
     /// Take the short name away; the model stays.
-    #[arg(long, requires = "alias", conflicts_with = "model")]
+    #[arg(long, requires = "short", conflicts_with = "model")]
     pub(crate) remove: bool,
 }
 

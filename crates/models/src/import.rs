@@ -102,7 +102,7 @@ pub fn import(
         Compared::Other => {}
     }
     let name = library.free_name(&first, &models);
-    let pieces = pieces(library, &first, &parts, &name)?;
+    let pieces = pieces(&first, &parts, &name)?;
     let _lock = lock(library.own_dir())?;
     let stage = Stage(library.own_dir().join(FOLDER).join(&name));
     fs::create_dir_all(&stage.0).map_err(|error| Error::not_written(&stage.0, error))?;
@@ -123,10 +123,10 @@ fn first_part(path: PathBuf) -> PathBuf {
     first.filter(|first| first.is_file()).unwrap_or(path)
 }
 
-fn pieces(library: &Library, first: &Path, parts: &[PathBuf], name: &str) -> Result<Vec<Piece>> {
+fn pieces(first: &Path, parts: &[PathBuf], name: &str) -> Result<Vec<Piece>> {
     let names = (1..=parts.len()).map(|part| part_name(name, part, parts.len()));
     let mut wanted: Vec<(PathBuf, String)> = parts.iter().cloned().zip(names).collect();
-    if let Some(projector) = library.projector_beside(first) {
+    if let Some(projector) = Library::projector_beside(first) {
         wanted.push((projector.path, format!("mmproj-{name}.gguf")));
     }
     let piece = |(from, name): (PathBuf, String)| {

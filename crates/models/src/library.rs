@@ -402,7 +402,7 @@ impl Library {
     }
 
     /// The vision part that lies beside a model and is named after it, wherever both lie.
-    pub(crate) fn projector_beside(&self, model: &Path) -> Option<Projector> {
+    pub(crate) fn projector_beside(model: &Path) -> Option<Projector> {
         let folder = model.parent()?;
         let found = scan::scan(folder, 0, &mut Vec::new());
         let own = found.iter().find(|file| file.path == model)?;

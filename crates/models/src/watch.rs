@@ -154,7 +154,7 @@ impl<T: FnMut(Told)> Follow<T> {
                     self.folders.forget_all();
                     return Meaning::Changed;
                 }
-                if relevant::takes_away(&event.kind) {
+                if relevant::takes_away(event.kind) {
                     event
                         .paths
                         .iter()

@@ -29,25 +29,24 @@ pub(super) fn is_relevant(event: &Event, stores: &[Store]) -> bool {
             store.root.starts_with(path) || path.starts_with(&store.root) && !is_hidden(path, store)
         })
     };
-    changes(&event.kind) && event.paths.iter().any(|path| concerns(path))
+    changes(event.kind) && event.paths.iter().any(|path| concerns(path))
 }
 
 /// Whether what has this path is there no more, or under another name.
-pub(super) fn takes_away(kind: &EventKind) -> bool {
+pub(super) fn takes_away(kind: EventKind) -> bool {
     matches!(
         kind,
         EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_))
     )
 }
 
-fn changes(kind: &EventKind) -> bool {
+fn changes(kind: EventKind) -> bool {
     match kind {
-        EventKind::Create(_) | EventKind::Remove(_) | EventKind::Any => true,
         // Where the system says that a file was closed, its single writes say nothing.
         EventKind::Modify(ModifyKind::Data(_)) => cfg!(target_os = "macos"),
-        EventKind::Modify(_) => true,
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
-        EventKind::Access(_) | EventKind::Other => false,
+        EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
+        EventKind::Create(_) | EventKind::Remove(_) | EventKind::Modify(_) | EventKind::Any => true,
+        EventKind::Other => false,
     }
 }
 
@@ -105,6 +104,6 @@ mod tests {
         let relevant = |kind| is_relevant(&at(kind), &stores);
         assert!(!relevant(read) && relevant(closed) && relevant(removed));
         assert_eq!(relevant(written), cfg!(target_os = "macos"));
-        assert!(takes_away(&removed) && !takes_away(&closed));
+        assert!(takes_away(removed) && !takes_away(closed));
     }
 }
