@@ -60,6 +60,7 @@ impl Model {
     }
 
     /// Sets or replaces an entry.
+    #[must_use]
     pub fn with(mut self, key: &str, value: Value) -> Self {
         match self
             .entries
@@ -72,6 +73,8 @@ impl Model {
         self
     }
 
+    /// Takes an entry away.
+    #[must_use]
     pub fn without(mut self, key: &str) -> Self {
         self.entries.retain(|(found, _)| found != key.as_bytes());
         self
@@ -82,11 +85,15 @@ impl Model {
         self.entries.push((key.into(), value));
     }
 
+    /// Adds a tensor.
+    #[must_use]
     pub fn tensor(mut self, tensor: Tensor) -> Self {
         self.tensors.push(tensor);
         self
     }
 
+    /// Changes anything.
+    #[must_use]
     pub fn change(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
         self
