@@ -8,12 +8,13 @@ mod title;
 mod types;
 
 use std::collections::HashMap;
-use std::fs::File;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use hearth_models::lock::FileLock;
 use hearth_store::{Db, MessageRow, NewAnswer, NewTurn, Role as RowRole};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -61,7 +62,7 @@ pub struct Chats {
     /// Ends the wait for a full disk when the program closes.
     closing: CancellationToken,
     /// Held for as long as the database is open.
-    _lock: File,
+    _lock: FileLock,
     opened: Vec<String>,
 }
 
@@ -77,13 +78,11 @@ impl Chats {
         std::fs::create_dir_all(&paths.data).map_err(folder)?;
         // Chats are for their owner alone. On a volume that knows no permissions this changes nothing.
         let _ = std::fs::set_permissions(&paths.data, std::fs::Permissions::from_mode(0o700));
-        let lock = File::create(paths.lock()).map_err(folder)?;
-        if lock.try_lock().is_err() {
-            return Err(
-                Error::new(Code::Busy, "Another Hearth is using this data folder.")
-                    .hint("Quit the other one, or set HEARTH_HOME to another folder."),
-            );
-        }
+        let lock = FileLock::take(&paths.lock()).map_err(folder)?;
+        let lock = lock.ok_or_else(|| {
+            Error::new(Code::Busy, "Another Hearth is using this data folder.")
+                .hint("Quit the other one, or set HEARTH_HOME to another folder.")
+        })?;
         let (db, report) = match Db::open(&paths.database()) {
             Err(hearth_store::Error::ReadOnly) => (Db::open_read_only(&paths.database())?, None),
             opened => opened.map(|(db, report)| (db, Some(report)))?,

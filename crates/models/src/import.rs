@@ -7,7 +7,7 @@
 //! The file itself is only read. Where the file system can, the copy shares its bytes with it and takes no room. It must not know who
 //! wants it, or what anybody is told.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -16,6 +16,7 @@ use crate::care;
 use crate::error::{Error, Result};
 use crate::gguf::{self, Contents, look_into, part_paths_of, validate_file};
 use crate::library::{Library, ModelFile};
+use crate::lock::FileLock;
 use crate::own::part_name;
 use crate::space::Room;
 
@@ -317,25 +318,21 @@ fn place(stage: &Path, own: &Path, name: String) -> Result<Outcome> {
 }
 
 /// One import at a time, whoever makes it, so that what else lies there was left by one that was killed.
-fn lock(own: &Path) -> Result<File> {
+fn lock(own: &Path) -> Result<FileLock> {
     let folder = own.join(FOLDER);
     let failed = |error| Error::not_written(&folder, error);
     care::make(own).map_err(failed)?;
     fs::create_dir_all(&folder).map_err(failed)?;
     let path = folder.join("lock");
-    let file = File::create(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(Error::Importing),
-        Err(TryLockError::Error(error)) => return Err(failed(error)),
-    }
+    let taken = FileLock::take(&path).map_err(failed)?;
+    let lock = taken.ok_or(Error::Importing)?;
     for entry in fs::read_dir(&folder).map_err(failed)?.flatten() {
         if entry.path() != path {
             // What cannot be removed is in nobody's way.
             let _ = fs::remove_dir_all(entry.path());
         }
     }
-    Ok(file)
+    Ok(lock)
 }
 
 /// What is on its way; its drop removes what is left of it.

@@ -15,6 +15,7 @@ pub mod gguf;
 pub mod hub;
 pub mod import;
 pub mod library;
+pub mod lock;
 pub mod own;
 mod platform;
 pub mod space;

@@ -3,11 +3,11 @@
 //! While something happens every ten seconds, else once a minute, so that an idle Mac's disk is not woken. What has not been written
 //! yet is read from memory, so readers see everything. A crash of the program loses what was not written.
 
-use std::fs::{File, TryLockError};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use hearth_models::lock::FileLock;
 use hearth_store::{Error as StoreError, MarkRow, PointRow, TimelineFile};
 
 use super::point::{Point, merge};
@@ -33,7 +33,7 @@ pub struct Timeline {
     pub(super) exports: PathBuf,
     writer: Mutex<Option<JoinHandle<()>>>,
     /// Held for as long as this process is the one that writes; `None` when another one is.
-    _lock: Option<File>,
+    _lock: Option<FileLock>,
 }
 
 /// What the thread and the readers have in common.
@@ -262,14 +262,9 @@ impl Kept {
 }
 
 /// `None` when another process has it.
-fn lock_file(paths: &Paths) -> std::io::Result<Option<File>> {
+fn lock_file(paths: &Paths) -> std::io::Result<Option<FileLock>> {
     std::fs::create_dir_all(&paths.data)?;
-    let file = File::create(paths.timeline_lock())?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
+    FileLock::take(&paths.timeline_lock())
 }
 
 /// A mark as it is stored, or `None` for one with names of absurd length.

@@ -9,7 +9,7 @@
 //! The record may have been changed by anybody, so every name in it goes through the same checks as one from a network.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::hub::{Choice, Error, FilePath, ModelFiles, RepoFile, RepoId, Result, Revision, Wanted};
+use crate::lock::FileLock;
 
 /// Format of the record.
 const VERSION: u32 = 1;
@@ -83,7 +84,7 @@ pub struct Job {
     paused: bool,
     added_ms: u64,
     /// Held until the job is dropped.
-    _lock: File,
+    _lock: FileLock,
 }
 
 /// A download as lists show it.
@@ -405,16 +406,12 @@ pub(super) fn remove_folder(folder: &Path) -> Result<()> {
     fs::remove_dir_all(folder).map_err(|error| Error::disk(folder, error))
 }
 
-fn lock(folder: &Path, name: &str) -> Result<File> {
+fn lock(folder: &Path, name: &str) -> Result<FileLock> {
     let path = folder.join("lock");
-    let file = File::create(&path).map_err(|error| Error::disk(&path, error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::InUse {
-            name: name.to_owned(),
-        }),
-        Err(TryLockError::Error(error)) => Err(Error::disk(&path, error)),
-    }
+    let taken = FileLock::take(&path).map_err(|error| Error::disk(&path, error))?;
+    taken.ok_or_else(|| Error::InUse {
+        name: name.to_owned(),
+    })
 }
 
 /// 16 hexadecimal digits that stand for a model of a repository.
