@@ -31,7 +31,8 @@ export function newHome(): string {
 }
 
 export function removeHome(home: string): void {
-  rmSync(home, { recursive: true, force: true })
+  // The engine of the last model may still be putting down what it read.
+  rmSync(home, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 })
 }
 
 async function freePort(): Promise<number> {
