@@ -196,6 +196,14 @@ impl Served {
     }
 }
 
+impl Drop for Served {
+    fn drop(&mut self) {
+        // One that a test has ended is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 #[test]
 fn serve_is_found_by_the_other_commands_and_ends_cleanly() {
     let mut served = Served::start();
