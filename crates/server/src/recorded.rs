@@ -33,11 +33,23 @@ fn shape(value: &Value) -> Value {
             let shapes = fields.iter().map(|(name, value)| match name.as_str() {
                 // What clients switch on stands as it is.
                 "type" | "object" | "role" | "finish_reason" | "stop_reason" | "done_reason"
-                | "status" | "code" => (name.clone(), value.clone()),
+                | "status" | "code" => (name.clone(), without_digest(value)),
                 _ => (name.clone(), shape(value)),
             });
             Value::Object(shapes.collect())
         }
+    }
+}
+
+/// Without the digest of a model's file, which is another one on each machine.
+fn without_digest(value: &Value) -> Value {
+    let is_digest = |text: &str| text.len() == 12 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    match value
+        .as_str()
+        .and_then(|text| text.strip_prefix("pulling "))
+    {
+        Some(what) if is_digest(what) => "pulling <digest>".into(),
+        _ => value.clone(),
     }
 }
 

@@ -97,6 +97,6 @@ async fn in_the_middle_of_an_answer_the_work_ends() {
         // The engine says nothing more: it is the connection that is noticed.
         held.cancelled().await;
         site.admitted((0, 0)).await;
-        assert_eq!(site.app().inference().loaded()[0].active_requests, 0);
+        site.unused().await;
     }
 }

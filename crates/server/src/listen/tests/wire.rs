@@ -88,6 +88,19 @@ impl Site {
         }
         panic!("{found:?} instead of {expected:?}");
     }
+
+    /// Until nobody uses the model: the registry hears of an end a moment after the admission.
+    pub(super) async fn unused(&self) {
+        let mut active = 0;
+        for _ in 0..1_000 {
+            active = self.app().inference().loaded()[0].active_requests;
+            if active == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("{active} requests still use the model");
+    }
 }
 
 /// A body that all three dialects take.
