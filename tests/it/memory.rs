@@ -8,6 +8,7 @@ mod shapes;
 
 use std::fmt::Write;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -41,7 +42,8 @@ fn measure(spec: &LoadSpec) -> Result<MemoryUse, String> {
         .unwrap();
     let mut to = child.stdin.take().unwrap();
     let mut from = child.stdout.take().unwrap();
-    protocol::write(&mut to, &ToChild::Load { spec: spec.clone() }).unwrap();
+    let load = protocol::encode(&ToChild::Load { spec: spec.clone() });
+    to.write_all(&load.unwrap()).unwrap();
     let found = loop {
         match protocol::read::<FromChild>(&mut from) {
             Ok(Some(FromChild::Ready { info })) => {

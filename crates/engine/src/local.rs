@@ -42,7 +42,11 @@ impl Local {
                 mailbox,
                 &progress,
                 Instant::now(),
-                &mut thread.emit(),
+                &mut |events| {
+                    events
+                        .into_iter()
+                        .for_each(|(id, event)| thread.emit(id, event))
+                },
             );
             Ok(())
         })
@@ -62,7 +66,7 @@ impl Local {
                 mailbox,
                 &progress,
                 Instant::now(),
-                &mut thread.emit(),
+                &mut |id, event| thread.emit(id, event),
             );
             Ok(())
         })
@@ -139,16 +143,14 @@ impl Thread {
         });
     }
 
-    fn emit(&self) -> impl FnMut(u64, Event) {
-        |id, event: Event| {
-            let last = event.is_last();
-            let mut map = lock(&self.listeners);
-            // A receiver that is gone has already asked for the cancel.
-            let _ = map.get(&id).map(|listener| listener.send(event));
-            if last {
-                map.remove(&id);
-                publish_active(&self.state, map.len());
-            }
+    fn emit(&self, id: u64, event: Event) {
+        let last = event.is_last();
+        let mut map = lock(&self.listeners);
+        // A receiver that is gone has already asked for the cancel.
+        let _ = map.get(&id).map(|listener| listener.send(event));
+        if last {
+            map.remove(&id);
+            publish_active(&self.state, map.len());
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The parent writes to the child's standard input and reads its standard output. The end of the input ends the child.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -84,12 +84,6 @@ pub fn encode<T: Serialize>(message: &T) -> io::Result<Vec<u8>> {
     Ok(frame)
 }
 
-/// Writes one message and flushes.
-pub fn write<T: Serialize>(to: &mut impl Write, message: &T) -> io::Result<()> {
-    to.write_all(&encode(message)?)?;
-    to.flush()
-}
-
 /// Reads one message; `None` at a clean end.
 pub fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<T>> {
     let body = read_frame(from)?;
@@ -145,9 +139,8 @@ mod tests {
 
     #[test]
     fn round_trip() {
-        let mut bytes = Vec::new();
-        write(&mut bytes, &ToChild::Cancel { id: 7 }).unwrap();
-        write(&mut bytes, &ToChild::ShutDown).unwrap();
+        let messages = [ToChild::Cancel { id: 7 }, ToChild::ShutDown];
+        let bytes = messages.map(|message| encode(&message).unwrap()).concat();
         let mut from = bytes.as_slice();
         assert!(matches!(
             read(&mut from).unwrap(),

@@ -9,6 +9,7 @@ mod budget;
 mod compute;
 mod disk;
 mod draft;
+mod outbox;
 mod plan;
 pub(crate) mod prompt;
 mod queue;
@@ -31,6 +32,7 @@ use crate::{
 use self::budget::Budget;
 use self::disk::QUIET;
 use self::draft::Drafts;
+use self::outbox::Outbox;
 use self::queue::{Queue, Waiting};
 use self::stream::Stream;
 
@@ -90,8 +92,8 @@ impl Progress {
     }
 }
 
-/// Serves requests until told to shut down or until nobody can send any more. `slots` is [`crate::LoadSpec::slots`]; `emit` must
-/// not block for long.
+/// Serves requests until told to shut down or until nobody can send any more. `slots` is [`crate::LoadSpec::slots`]; `send` gets
+/// the events of a step together, each with the request that it belongs to, and must not block for long.
 pub fn run(
     backend: &mut dyn Backend,
     slots: u32,
@@ -99,9 +101,9 @@ pub fn run(
     mailbox: &Receiver<Work>,
     progress: &Progress,
     started: Instant,
-    emit: &mut dyn FnMut(u64, Event),
+    send: &mut dyn FnMut(Vec<(u64, Event)>),
 ) {
-    let mut scheduler = Scheduler::new(backend, slots, store, emit);
+    let mut scheduler = Scheduler::new(backend, slots, store, send);
     loop {
         let work = match scheduler.patience() {
             Patience::None => mailbox.try_recv(),
@@ -119,7 +121,11 @@ pub fn run(
         };
         match work {
             Ok(Work::ShutDown) | Err(TryRecvError::Disconnected) => return scheduler.shut_down(),
-            Ok(work) => scheduler.take(work),
+            Ok(work) => {
+                scheduler.take(work);
+                // Those that come together are read together: the next ones arrive while this one is prepared.
+                scheduler.admit();
+            }
             Err(TryRecvError::Empty) => {
                 progress.begin_step(started);
                 scheduler.step();
@@ -138,7 +144,7 @@ enum Patience {
 /// See the module text.
 pub(crate) struct Scheduler<'a> {
     backend: &'a mut dyn Backend,
-    emit: &'a mut dyn FnMut(u64, Event),
+    outbox: Outbox<'a>,
     queue: Queue,
     streams: Vec<Stream>,
     cache: Cache,
@@ -163,7 +169,7 @@ impl<'a> Scheduler<'a> {
         backend: &'a mut dyn Backend,
         slots: u32,
         store: Option<KvStore>,
-        emit: &'a mut dyn FnMut(u64, Event),
+        send: &'a mut dyn FnMut(Vec<(u64, Event)>),
     ) -> Self {
         let now = backend.now();
         // One sequence each, one for the interactive reserve, and the rest for what is kept.
@@ -183,7 +189,7 @@ impl<'a> Scheduler<'a> {
             stuck: false,
             quiet_since: now,
             backend,
-            emit,
+            outbox: Outbox::new(send),
         }
     }
 
@@ -197,16 +203,17 @@ impl<'a> Scheduler<'a> {
             }),
             Work::Encode { id, .. } => {
                 let error = invalid("model", "is loaded for chat, not for vectors or scores");
-                (self.emit)(id, Event::Failed(error));
+                self.outbox.push(id, Event::Failed(error));
             }
             Work::Tokens { id, task } => {
                 let event = tokens::answer(self.backend, task).map(Event::Tokens);
-                (self.emit)(id, event.unwrap_or_else(Event::Failed));
+                self.outbox.push(id, event.unwrap_or_else(Event::Failed));
             }
             Work::Cancel { id } => self.cancel(id),
             Work::Limit { limits } => self.limit(limits),
             Work::ShutDown => {}
         }
+        self.outbox.flush();
     }
 
     fn patience(&mut self) -> Patience {
@@ -246,6 +253,11 @@ impl<'a> Scheduler<'a> {
 
     /// One batch.
     pub(crate) fn step(&mut self) {
+        self.advance();
+        self.outbox.flush();
+    }
+
+    fn advance(&mut self) {
         self.admit();
         self.take_restored();
         self.take_compiled();
@@ -281,9 +293,10 @@ impl<'a> Scheduler<'a> {
                     Priority::Api => total < slots,
                     Priority::Background => background && total < slots.max(2) - 1,
                 });
-            let Some(waiting) = waiting else { return };
+            let Some(waiting) = waiting else { break };
             self.begin(waiting);
         }
+        self.outbox.flush();
     }
 
     fn begin(&mut self, waiting: Waiting) {
@@ -307,11 +320,13 @@ impl<'a> Scheduler<'a> {
                 .cache
                 .take(self.backend)
                 .map(|sequence| (prepared, sequence)),
-            Err(error) => return (self.emit)(id, Event::Failed(error)),
+            Err(error) => return self.outbox.push(id, Event::Failed(error)),
         };
         let Some((prepared, sequence)) = sequence else {
             let reason = "all sequences of the KV cache are in use".into();
-            return (self.emit)(id, Event::Failed(Error::Backend { reason }));
+            return self
+                .outbox
+                .push(id, Event::Failed(Error::Backend { reason }));
         };
         let mut stream = Stream::new(waiting, prepared, slot, sequence);
         self.cache.recall(self.backend, sequence, stream.to_read());
@@ -362,21 +377,23 @@ impl<'a> Scheduler<'a> {
         match end {
             Ok(reason) => {
                 for event in stream.tail() {
-                    (self.emit)(id, event);
+                    self.outbox.push(id, event);
                 }
                 let reason = match reason {
                     FinishReason::Stop if stream.has_calls() => FinishReason::ToolCalls,
                     other => other,
                 };
-                (self.emit)(id, Event::Finished(stream.summary(reason)));
+                self.outbox
+                    .push(id, Event::Finished(stream.summary(reason)));
             }
-            Err(error) => (self.emit)(id, Event::Failed(error)),
+            Err(error) => self.outbox.push(id, Event::Failed(error)),
         }
     }
 
     fn cancel(&mut self, id: u64) {
         if self.queue.remove(id).is_some() {
-            (self.emit)(id, Event::Finished(cancelled_before_start()));
+            self.outbox
+                .push(id, Event::Finished(cancelled_before_start()));
         } else {
             self.end(id, Ok(FinishReason::Cancelled));
         }
@@ -399,8 +416,9 @@ impl<'a> Scheduler<'a> {
     fn shut_down(&mut self) {
         let waiting = self.queue.drain().map(|w| w.id);
         for id in self.streams.iter().map(|s| s.id).chain(waiting) {
-            (self.emit)(id, Event::Failed(Error::ShutDown));
+            self.outbox.push(id, Event::Failed(Error::ShutDown));
         }
+        self.outbox.flush();
         while self.save_one(LAST_SAVE_BYTES) {}
     }
 }

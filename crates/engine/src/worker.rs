@@ -72,8 +72,22 @@ impl Output {
     }
 
     fn send(&self, message: &impl Serialize) -> io::Result<()> {
+        self.write(&protocol::encode(message)?)
+    }
+
+    /// Sends events in one piece, so that the parent wakes once. A broken pipe means that the parent is gone; the reader has seen the
+    /// end of the input then.
+    fn send_events(&self, events: impl IntoIterator<Item = (u64, Event)>) {
+        let frames = events
+            .into_iter()
+            .filter_map(|(id, event)| protocol::encode(&FromChild::Event { id, event }).ok());
+        let _ = self.write(&frames.collect::<Vec<_>>().concat());
+    }
+
+    fn write(&self, frames: &[u8]) -> io::Result<()> {
         let mut pipe = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        protocol::write(&mut *pipe, message)
+        pipe.write_all(frames)?;
+        pipe.flush()
     }
 }
 
@@ -119,7 +133,8 @@ fn run(fake: bool) -> io::Result<()> {
     let encode = |encoder: &mut dyn Encoder| {
         let info = encoder.info().clone();
         if output.send(&FromChild::Ready { info }).is_ok() && !spec.measure_only {
-            embed::schedule::run(encoder, &mailbox, &progress, started, &mut emit_to(&output));
+            let mut emit = |id, event| output.send_events([(id, event)]);
+            embed::schedule::run(encoder, &mailbox, &progress, started, &mut emit);
         }
     };
     let on_progress = report_progress(output.clone(), parent_gone);
@@ -197,18 +212,10 @@ fn serve(
             .inspect_err(|error| tracing::warn!(%error, "states of conversations are not kept"))
             .ok()
     });
-    let mut emit = emit_to(output);
+    let mut send = |events: Vec<(u64, Event)>| output.send_events(events);
     scheduler::run(
-        backend, spec.slots, store, mailbox, progress, started, &mut emit,
+        backend, spec.slots, store, mailbox, progress, started, &mut send,
     );
-}
-
-/// Events go to the parent.
-fn emit_to(output: &Output) -> impl FnMut(u64, Event) {
-    move |id, event| {
-        // A broken pipe means that the parent is gone; the reader has seen the end of the input then.
-        let _ = output.send(&FromChild::Event { id, event });
-    }
 }
 
 /// Passes messages on until the input ends; then the process has [`LAST_STEP`] left.
@@ -255,7 +262,7 @@ fn refuse(frame: &[u8], error: &serde_json::Error, output: &Output) {
     }
     if let Ok(Addressed { id }) = serde_json::from_slice(frame) {
         let event = Event::Failed(invalid("request", error.to_string()));
-        let _ = output.send(&FromChild::Event { id, event });
+        output.send_events([(id, event)]);
     } else {
         tracing::warn!(%error, "a message of the parent was left out");
     }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Scheduler;
+use super::outbox::Outbox;
 use super::plan::{self, Plan};
 use super::stream::Stream;
 use crate::backend::{Backend, DecodeError, Token};
@@ -28,9 +29,10 @@ impl Scheduler<'_> {
             let stream = &mut self.streams[part.stream];
             let cached = self.cache.length(stream.sequence);
             if let Some(event) = stream.begin(cached, before) {
-                (self.emit)(stream.id, event);
+                self.outbox.push(stream.id, event);
             }
         }
+        self.outbox.flush();
         let computed = if self.cache.make_room(self.backend, plan.batch.len()) {
             self.backend.decode(&plan.batch)
         } else {
@@ -73,7 +75,8 @@ impl Scheduler<'_> {
             return;
         };
         if let Some(event) = stream.begin(length, before) {
-            (self.emit)(id, event);
+            self.outbox.push(id, event);
+            self.outbox.flush();
         }
         let computed = if self.cache.make_room(self.backend, image.count) {
             self.backend.decode_image(&image.pixels, sequence, length)
@@ -95,7 +98,7 @@ impl Scheduler<'_> {
         self.steps += 1;
         self.cache
             .extend(sequence, &stream.tokens[length..length + image.count]);
-        (self.emit)(
+        self.outbox.push(
             id,
             Event::Prefill {
                 done: (length + image.count) as u32,
@@ -127,7 +130,7 @@ impl Scheduler<'_> {
             return (length == stream.tokens.len()).then_some(Ok(FinishReason::Stop));
         }
         if part.samples == 0 {
-            (self.emit)(
+            self.outbox.push(
                 stream.id,
                 Event::Prefill {
                     done: length as u32,
@@ -144,7 +147,7 @@ impl Scheduler<'_> {
                 Err(error) => return Some(Err(error)),
             };
             stream.sampled(self.backend.now());
-            end = accept(self.backend, self.emit, stream, token);
+            end = accept(self.backend, &mut self.outbox, stream, token);
             let guessed = plan
                 .batch
                 .get(index + 1)
@@ -208,7 +211,7 @@ impl Scheduler<'_> {
 /// Takes a sampled token into a stream and sends its text; the reason when it ends the answer.
 fn accept(
     backend: &mut dyn Backend,
-    emit: &mut dyn FnMut(u64, Event),
+    outbox: &mut Outbox<'_>,
     stream: &mut Stream,
     token: Token,
 ) -> Option<FinishReason> {
@@ -220,7 +223,7 @@ fn accept(
     let logprob = backend.logprobs(stream.slot, token);
     let (events, stopped) = stream.push(token, &bytes, logprob);
     for event in events {
-        emit(stream.id, event);
+        outbox.push(stream.id, event);
     }
     if stopped {
         Some(FinishReason::Stop)

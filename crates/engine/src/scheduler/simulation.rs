@@ -315,11 +315,11 @@ fn simulate(costs: &mut Costs, slots: u32, mut work: Vec<(f64, Work)>) -> BTreeM
     work.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut work = work.into_iter().peekable();
     let events = std::cell::RefCell::new(Vec::new());
-    let mut emit = |id, event| events.borrow_mut().push((id, event));
+    let mut send = |batch| events.borrow_mut().extend::<Vec<_>>(batch);
     let start = costs.start;
     let mut seen = BTreeMap::<u64, Seen>::new();
     // The scheduler has the model to itself, so that its clock is set through the scheduler.
-    let mut scheduler = Scheduler::new(costs, slots, None, &mut emit);
+    let mut scheduler = Scheduler::new(costs, slots, None, &mut send);
     let mut steps = 0;
     loop {
         let now_ms = scheduler.backend.now().duration_since(start).as_secs_f64() * 1000.0;
