@@ -70,12 +70,11 @@ fn a_file_is_imported_once_and_answers_to_its_alias() {
     assert!(!home.join("models/my-model").exists());
 }
 
-/// Body of what the server says to a request.
-fn post(port: &str, path: &str, body: &Value) -> String {
-    let body = body.to_string();
+/// What the server says to a request, its head included.
+fn ask(port: &str, method: &str, path: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
     let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(request.as_bytes()).unwrap();
@@ -102,9 +101,21 @@ fn an_alias_is_a_name_in_every_dialect() {
         let mut body = json!({"model": "quick", "messages": messages});
         let fields = body.as_object_mut().unwrap();
         fields.extend(more.as_object().unwrap().clone());
-        let said = post(port, path, &body);
+        let said = ask(port, "POST", path, &body.to_string());
         assert!(said.starts_with("HTTP/1.1 200"), "{path}: {said}");
         assert!(said.contains("hello there"), "{path}: {said}");
+    }
+    // Programs offer what is listed, and some look a name up before they use it.
+    for path in [
+        "/v1/models",
+        "/v1/models/quick",
+        "/api/tags",
+        "/api/v0/models",
+        "/api/v0/models/quick",
+    ] {
+        let said = ask(port, "GET", path, "");
+        assert!(said.starts_with("HTTP/1.1 200"), "{path}: {said}");
+        assert!(said.contains("\"quick"), "{path}: {said}");
     }
     served.signal(rustix::process::Signal::INT);
     assert_eq!(served.child.wait().unwrap().code(), Some(0));

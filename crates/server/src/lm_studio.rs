@@ -35,14 +35,17 @@ pub(crate) fn routes() -> Router<ServerState> {
         .route("/api/v0/embeddings", post(openai::embeddings::create))
 }
 
-/// The models that can be used.
+/// The models that can be used, under each of their names.
 #[utoipa::path(get, path = "/api/v0/models", tag = "lm-studio", operation_id = "lm_studio_models",
     responses((status = 200, description = "The models", body = ModelList), Failure))]
 pub(crate) async fn models(State(state): State<ServerState>) -> Result<Json<ModelList>> {
     let all = state.app.models().all_details().await?;
     Ok(Json(ModelList {
         object: "list",
-        data: all.iter().map(|model| shown(&state, model)).collect(),
+        data: all
+            .iter()
+            .flat_map(|model| model.names().map(|name| shown(&state, model, name)))
+            .collect(),
     }))
 }
 
@@ -55,7 +58,7 @@ pub(crate) async fn model(
     Path(id): Path<String>,
 ) -> Result<Json<Model>> {
     let model = state.app.models().details(&id).await?;
-    Ok(Json(shown(&state, &model)))
+    Ok(Json(shown(&state, &model, model.name_as_asked(&id))))
 }
 
 /// The models that can be used.
@@ -90,11 +93,11 @@ pub(crate) struct Model {
     loaded_context_length: Option<u32>,
 }
 
-fn shown(state: &ServerState, model: &ModelDetails) -> Model {
+fn shown(state: &ServerState, model: &ModelDetails, name: &str) -> Model {
     let header = &model.header;
     let loaded = loaded_context(&state.app.inference().state_of(&model.name));
     Model {
-        id: model.name.clone(),
+        id: name.to_owned(),
         object: "model",
         kind: match model.purpose {
             ModelPurpose::Chat if model.sees => "vlm",

@@ -16,6 +16,8 @@ use super::{ModelPurpose, ModelSource, summary};
 #[derive(Debug, Clone)]
 pub struct ModelDetails {
     pub name: String,
+    /// Short names of the user's, which it answers to as well.
+    pub aliases: Vec<String>,
     pub title: String,
     pub source: ModelSource,
     pub purpose: ModelPurpose,
@@ -36,6 +38,23 @@ pub struct ModelDetails {
     pub sees: bool,
     /// It can think before it answers, and its thoughts are told apart from the answer.
     pub thinks: bool,
+}
+
+impl ModelDetails {
+    /// All that it answers to: its name, then the short ones.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        [&self.name]
+            .into_iter()
+            .chain(&self.aliases)
+            .map(String::as_str)
+    }
+
+    /// The short name that was `asked` for, or else its name.
+    pub fn name_as_asked(&self, asked: &str) -> &str {
+        self.names()
+            .find(|name| *name == asked)
+            .unwrap_or(&self.name)
+    }
 }
 
 /// What is known of a file that has not changed: path, size and time of the last change.
@@ -68,6 +87,7 @@ impl Digests {
         let template = header.chat_template.as_deref().unwrap_or_default();
         Ok(ModelDetails {
             name: summary.name,
+            aliases: summary.aliases,
             title: summary.title,
             source: summary.source,
             purpose,

@@ -25,12 +25,15 @@ pub(crate) async fn version() -> Json<Version> {
     Json(Version { version })
 }
 
-/// The models that can be used.
+/// The models that can be used, under each of their names: clients offer what is listed and nothing else.
 #[utoipa::path(get, path = "/api/tags", tag = "ollama", operation_id = "ollama_models",
     responses((status = 200, description = "The models", body = Tags), Failure))]
 pub(crate) async fn tags(State(state): State<ServerState>) -> Result<Json<Tags>> {
     let all = state.app.models().all_details().await?;
-    let models = all.iter().map(tag).collect();
+    let models = all
+        .iter()
+        .flat_map(|model| model.names().map(move |name| tag(model, name)))
+        .collect();
     Ok(Json(Tags { models }))
 }
 
@@ -94,8 +97,8 @@ pub(crate) fn loaded_context(state: &EngineState) -> Option<u32> {
     }
 }
 
-fn tag(model: &ModelDetails) -> Tag {
-    let name = names::tagged(&model.name);
+fn tag(model: &ModelDetails, name: &str) -> Tag {
+    let name = names::tagged(name);
     Tag {
         model: name.clone(),
         name,

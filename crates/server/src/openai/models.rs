@@ -11,14 +11,13 @@ use super::error::{Failure, Result};
 use crate::refusal::Refusal;
 use crate::state::ServerState;
 
-/// The usable models.
+/// The usable models, under each of their names: clients offer what is listed and nothing else.
 #[utoipa::path(get, path = "/v1/models", tag = "openai", operation_id = "openai_models",
     responses((status = 200, description = "The models on this machine", body = ModelList), Failure))]
 pub(crate) async fn list(State(state): State<ServerState>) -> Result<Json<ModelList>> {
-    let models = usable(&state).await?;
     Ok(Json(ModelList {
         object: "list",
-        data: models.into_iter().map(shape).collect(),
+        data: usable(&state).await?,
     }))
 }
 
@@ -31,7 +30,7 @@ pub(crate) async fn one(
     Path(id): Path<String>,
 ) -> Result<Json<Model>> {
     let models = usable(&state).await?;
-    let found = models.into_iter().find(|model| model.name == id).map(shape);
+    let found = models.into_iter().find(|model| model.id == id);
     let missing = || {
         let shown: String = id.chars().take(200).collect();
         let message = format!("There is no model named `{shown}`.");
@@ -42,10 +41,15 @@ pub(crate) async fn one(
     Ok(Json(found.ok_or_else(missing)?))
 }
 
-async fn usable(state: &ServerState) -> Result<Vec<ModelSummary>> {
+async fn usable(state: &ServerState) -> Result<Vec<Model>> {
     let list = state.app.models().list().await?;
-    let usable = list.models.into_iter().filter(|m| m.problem.is_none());
-    Ok(usable.collect())
+    let usable = list.models.iter().filter(|m| m.problem.is_none());
+    let entries = usable.flat_map(|model| {
+        let short = model.aliases.iter();
+        let short = short.map(|alias| shape(model, alias, Some(&model.name)));
+        [shape(model, &model.name, None)].into_iter().chain(short)
+    });
+    Ok(entries.collect())
 }
 
 /// The models that can be used.
@@ -78,24 +82,29 @@ pub(crate) struct ModelMeta {
     size_bytes: u64,
     quantisation: Option<String>,
     n_ctx_train: Option<u32>,
+    /// The model that this short name of the user's stands for; absent when the id is the model's own name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    alias_of: Option<String>,
 }
 
-fn shape(model: ModelSummary) -> Model {
+fn shape(model: &ModelSummary, id: &str, alias_of: Option<&str>) -> Model {
     Model {
-        id: model.name,
+        id: id.to_owned(),
         object: "model",
         created: 0,
         owned_by: "hearth",
         meta: ModelMeta {
-            title: model.title,
+            title: model.title.clone(),
             purpose: match model.purpose {
                 Some(ModelPurpose::Embed) => "embeddings",
                 Some(ModelPurpose::Rerank) => "rerank",
                 _ => "chat",
             },
             size_bytes: model.size_bytes,
-            quantisation: model.quantisation,
+            quantisation: model.quantisation.clone(),
             n_ctx_train: model.context_tokens,
+            alias_of: alias_of.map(str::to_owned),
         },
     }
 }
