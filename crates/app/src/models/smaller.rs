@@ -181,7 +181,17 @@ fn must_be_smaller(preview: &CopyPreview, to: Quantisation) -> Result<()> {
         megabytes(preview.bytes),
         megabytes(preview.source_bytes)
     );
-    Err(Error::new(Code::InvalidInput, message).hint("Choose a smaller type, for example Q4_K_M."))
+    let hint = match smaller_than(to) {
+        Some(smaller) => format!("Choose a smaller type, for example {}.", smaller.name()),
+        None => "There is no smaller type.".to_owned(),
+    };
+    Err(Error::new(Code::InvalidInput, message).hint(hint))
+}
+
+/// The next type in their order, which is by size.
+fn smaller_than(to: Quantisation) -> Option<Quantisation> {
+    let at = Quantisation::ALL.iter().position(|one| *one == to)?;
+    Quantisation::ALL.get(at + 1).copied()
 }
 
 fn megabytes(bytes: u64) -> String {
