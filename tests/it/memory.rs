@@ -304,3 +304,24 @@ fn show_prints_the_sum() {
     }
     assert_eq!(show(&["show", "nothing"]).status.code(), Some(3));
 }
+
+#[test]
+fn the_cache_takes_what_the_settings_say_and_the_model_answers() {
+    let home = tempfile::tempdir().unwrap();
+    let answer = |arguments: &[&str]| -> serde_json::Value {
+        let output = run(home.path(), arguments, None);
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    // Bytes of 32 numbers: a block of q8_0 and q4_0 has a 16-bit scale too.
+    for (kv_cache, block_bytes) in [("f16", 64), ("q8_0", 34), ("q4_0", 18)] {
+        let settings = format!("[generation]\nkv_cache = \"{kv_cache}\"\n");
+        fs::write(home.path().join("config.toml"), settings).unwrap();
+        let shown = answer(&["show", "starter", "--json", "--context", "4096"]);
+        let blocks = 30 * 3 * (64 + 64) * 4096 / 32;
+        let cache = &shown["fit"]["sum"]["cache"];
+        assert_eq!(*cache, blocks * block_bytes, "{kv_cache}");
+        let said = answer(&["run", "starter", "Hi.", "--max-tokens", "8", "--json"]);
+        assert!(said["tokens"].as_u64() > Some(0), "{kv_cache}: {said}");
+    }
+}

@@ -6,6 +6,7 @@ mod encode;
 mod engines;
 mod fitting;
 mod held;
+mod kv_cache;
 mod meter;
 mod registry;
 mod room;
@@ -18,7 +19,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hearth_engine::{Cancel, Generation, LoadSpec, Priority, Purpose, Request, State};
+use hearth_engine::{Cancel, Generation, KvType, LoadSpec, Priority, Purpose, Request, State};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -111,6 +112,8 @@ pub struct Inference {
     searches: Semaphore,
     decode_threads: u32,
     memory: Memory,
+    /// As the settings say.
+    kv_type: Arc<Mutex<KvType>>,
     /// Other programs, whose models answer the user but no program that asks us.
     elsewhere: OnceLock<Arc<Providers>>,
     held: Mutex<(Arc<Held>, Translation)>,
@@ -141,6 +144,7 @@ impl Inference {
             admission: Admission::default(),
             caches: Arc::default(),
             searches: Semaphore::new(SEARCHES),
+            kv_type: Arc::default(),
             decode_threads: machine.decode_threads(),
             elsewhere: OnceLock::new(),
             held: Mutex::default(),
@@ -214,10 +218,11 @@ impl Inference {
     pub(crate) fn follow(&self, settings: &SettingsStore) {
         let mut changes = settings.subscribe();
         let (admission, caches) = (self.admission.clone(), Arc::clone(&self.caches));
-        let models = Arc::clone(&self.models);
+        let (models, kv_type) = (Arc::clone(&self.models), Arc::clone(&self.kv_type));
         let unload_idle = self.registry.unloader();
         let apply = move |settings: &Settings| {
-            if models.limit_context(settings.context_tokens) {
+            let other_window = models.limit_context(settings.context_tokens);
+            if kv_cache::change(&kv_type, settings.kv_cache) || other_window {
                 unload_idle();
             }
             models.look_into(&settings.model_folders);
@@ -489,6 +494,7 @@ impl Inference {
         spec.threads = Some(self.decode_threads);
         if purpose == Purpose::Generate {
             spec.context_tokens = Some(file.context_tokens);
+            spec.kv_type = self.kv_type_of(&file.header);
             let eyes = file.projector.as_ref();
             spec.projector = eyes.map(|projector| projector.path.clone());
         }

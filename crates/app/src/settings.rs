@@ -14,8 +14,8 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 pub use self::schema::{
-    HeatSlows, Language, OnBattery, Quiet, SendKey, SettingChange, SettingKey, Settings, TextSize,
-    Theme, TrayText,
+    HeatSlows, KvCache, Language, OnBattery, Quiet, SendKey, SettingChange, SettingKey, Settings,
+    TextSize, Theme, TrayText,
 };
 #[cfg(test)]
 pub(crate) use self::value::ALERTS;

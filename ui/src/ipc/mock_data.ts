@@ -9,7 +9,7 @@ const DAY = 24 * HOUR
 
 export const DEFAULTS: Settings = {
   launchAtLogin: false, showInMenuBar: true, showInDock: true, shortcut: "", sendKey: "enter", theme: "system", textSize: "normal",
-  language: "system", model: "starter", systemPrompt: "You are a helpful assistant.", temperature: 0.7, topP: 0.95, maxTokens: 2048, contextTokens: 8192, modelFolders: "", downloadLimitMb: 0, downloadParallel: 2, diskReserveGb: 20, hubTokenKept: false, modelOffered: false, preloadModel: true, readAhead: true, keepChatsReady: true,
+  language: "system", model: "starter", systemPrompt: "You are a helpful assistant.", temperature: 0.7, topP: 0.95, maxTokens: 2048, contextTokens: 8192, kvCache: "f16", modelFolders: "", downloadLimitMb: 0, downloadParallel: 2, diskReserveGb: 20, hubTokenKept: false, modelOffered: false, preloadModel: true, readAhead: true, keepChatsReady: true,
   server: true, serverPort: 8100, serverExtraPort: 0, serverLan: false, serverNeedsKey: false, serverOrigins: "", serverHosts: "",
   serverParallel: 4, serverQueue: 10, serverTimeoutMinutes: 30, serverKeepAnswers: true, serverKeepVectors: true,
   heatSlows: "balanced", lowPowerSlows: true, onBattery: "same", batteryFloorPercent: 0, quiet: "off", quietHours: "22:00-07:00", quietWatts: 0, quietTokensPerSecond: 0, keepAwake: true, trayText: "none",

@@ -78,6 +78,7 @@ impl Inference {
         let mut eyes_bytes = 0;
         if spec.purpose == Purpose::Generate {
             spec.context_tokens = Some(self.models.window_of(header));
+            spec.kv_type = self.kv_type_of(header);
             eyes_bytes = projector_bytes;
         }
         let room = self.room(None).await;

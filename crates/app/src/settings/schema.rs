@@ -28,6 +28,10 @@ words!(
 );
 
 words!(
+    /// How the numbers of the KV cache are kept.
+    KvCache { F16 = "f16", Q8_0 = "q8_0", Q4_0 = "q4_0" }
+);
+words!(
     /// How early heat slows the engines.
     HeatSlows { Early = "early", Balanced = "balanced", Late = "late" }
 );
@@ -74,6 +78,9 @@ settings! {
     /// Most tokens that a model reads of a conversation, 512 to 1,048,576; what it was trained for if that is less. Holds for models
     /// that are loaded from then on.
     context_tokens ContextTokens: u32 = LoadSpec::DEFAULT_CONTEXT, "generation" "context_tokens", between(512, 1 << 20);
+    /// How exactly a model keeps what it has read: `q8_0` takes half the memory, `q4_0` a quarter and shows in the answers. Holds for
+    /// models that are loaded from then on.
+    kv_cache KvCache: KvCache = KvCache::F16, "generation" "kv_cache", any;
     /// Further folders in which models lie: absolute paths, separated by colons. Nothing is ever written there.
     model_folders ModelFolders: String = String::new(), "models" "folders", crate::models::check_folders;
     /// Most megabytes that all downloads together fetch in a second, 0 to 10,000; 0 is no bound.
