@@ -60,10 +60,14 @@ impl Budget {
         tokens.max(LEAST).min(most)
     }
 
-    /// Prompt tokens for the next step when no stream runs: a power of two, so that a prompt is read in the same pieces each time.
+    /// Prompt tokens for the next step when no stream runs: a power of two, so that a prompt is read in the same pieces each time. The
+    /// first step is a small one: how long it takes is not known, and a cancel waits for it.
     pub fn alone(&self) -> usize {
-        let mut tokens = self.batch_tokens;
         let token_ms = self.token_ms();
+        if token_ms <= 0.0 {
+            return WIDE.min(self.batch_tokens);
+        }
+        let mut tokens = self.batch_tokens;
         while tokens > WIDE && token_ms * tokens as f64 > ALONE_MS {
             tokens /= 2;
         }
@@ -108,7 +112,7 @@ mod tests {
     #[test]
     fn a_prompt_beside_streams_gets_what_the_limit_leaves() {
         let mut budget = Budget::new(512);
-        assert_eq!(budget.alone(), 512);
+        assert_eq!(budget.alone(), WIDE, "nothing is known");
         for _ in 0..50 {
             budget.record(2, 0, 12.0);
             budget.record(0, 256, 410.0);
