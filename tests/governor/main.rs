@@ -234,6 +234,9 @@ async fn a_hot_afternoon_paces_the_answer_and_the_chat_says_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_system_that_says_nothing_of_its_heat_is_found_out() {
     let (_alone, test) = start_alone().await;
+    // Nothing is guessed ahead: there is no speed to learn from what comes several tokens a step.
+    let greedy = SettingChange::Temperature(0.0);
+    test.app.settings().set(greedy).await.unwrap();
     let (mut script, monitor) = Script::open(&test.app);
     script.seconds(5, &nominal()).await;
     let cool = begin_answer(&test, 5, 80).await;
