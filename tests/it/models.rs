@@ -137,7 +137,7 @@ async fn the_embedding_model_is_listed_and_does_not_chat() {
 async fn models_worth_having_are_ranked_and_a_newer_list_counts() {
     let test = TestApp::start();
     let own = test.app.suggested_models().await.unwrap();
-    assert!(own.len() > 30 && own.iter().all(|model| !model.reason.is_empty()));
+    assert!(own.len() > 30 && own.iter().all(|model| model.takes_bytes > model.bytes));
     // What fits comes first.
     let too_big =
         |verdict: &Verdict| matches!(verdict, Verdict::TooBig | Verdict::FitsAtContext { .. });

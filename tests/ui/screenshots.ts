@@ -111,6 +111,7 @@ async function modelsPictures(scale: number, theme: string, folder: string): Pro
     await hearth.click("copying-end")
     await hearth.click("models-tab-discover")
     await hearth.at("suggested").waitForExist()
+    await hearth.at("toast").waitForExist({ reverse: true, timeout: 30_000 })
     await picture("models-discover")
     await hearth.fill("nobody/nothing:Q4_K_M", "fetch-name")
     await hearth.click("fetch-other")
@@ -130,6 +131,12 @@ async function modelsPictures(scale: number, theme: string, folder: string): Pro
     await hearth.click("close-models")
     await hearth.settings("advanced")
     await picture("settings-downloads-de")
+    for (const language of ["de", "en"]) {
+      await hearth.set("language", language)
+      await hearth.settings("generation")
+      await hearth.browser.execute(() => document.querySelector('[data-testid="setting-kv_cache"]')?.scrollIntoView())
+      await picture(`settings-generation-${language}`)
+    }
   } finally {
     await hearth.close()
     await hub.close()

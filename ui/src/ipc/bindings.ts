@@ -1000,6 +1000,19 @@ export type Span = {
 	points: number,
 };
 
+/**  Why a model stands where it does. */
+export type Standing = 
+/**  It takes more than models may. */
+{ kind: "too_big" } | 
+/**  It is not known what models may take. */
+{ kind: "unknown" } | 
+/**  It is for search and documents. */
+{ kind: "no_chat" } | 
+/**  It fits, and answers slower than people read. */
+{ kind: "slow" } | 
+/**  It fits; a finer quantisation that is offered would not. */
+{ kind: "fits"; wouldNot: string | null };
+
 /**  A model that could be fetched. */
 export type Suggested = {
 	title: string,
@@ -1018,8 +1031,11 @@ export type Suggested = {
 	/**  By about what it takes. */
 	fit: Brief,
 	tokensPerSecond: number | null,
-	/**  Why it stands where it does. */
-	reason: string,
+	/**  About what it takes when it is loaded. */
+	takesBytes: number,
+	/**  What all models together may take; absent when it is not known. */
+	budgetBytes: number | null,
+	reason: Standing,
 };
 
 /**  What a loaded model takes, in bytes. */

@@ -146,9 +146,9 @@ export const FIT: Fit = {
 }
 
 export const SUGGESTED: Suggested[] = [
-  { title: "Qwen3 8B", wanted: "Qwen/Qwen3-8B-GGUF:Q4_K_M", licence: "Apache-2.0", quantisation: "Q4_K_M", contextTokens: 40_960, bytes: 4_960_000_000, callsTools: true, sees: false, thinks: true, chats: true, fit: { verdict: { kind: "fits" }, sentence: "It fits." }, tokensPerSecond: 19, reason: "The largest that fits and answers faster than you read." },
-  { title: "Gemma 3 4B", wanted: "ggml-org/gemma-3-4b-it-GGUF:Q8_0", licence: "Gemma", quantisation: "Q8_0", contextTokens: 131_072, bytes: 4_130_000_000, callsTools: false, sees: true, thinks: false, chats: true, fit: { verdict: { kind: "fits" }, sentence: "It fits." }, tokensPerSecond: 22, reason: "Sees pictures, and leaves room for a long context." },
-  { title: "Llama 3.3 70B", wanted: "bartowski/Llama-3.3-70B-Instruct-GGUF:Q4_K_S", licence: "Llama 3.3", quantisation: "Q4_K_S", contextTokens: 131_072, bytes: 40_300_000_000, callsTools: true, sees: false, thinks: false, chats: true, fit: { verdict: { kind: "too_big" }, sentence: "It is too big for this machine." }, tokensPerSecond: 2, reason: "Needs 44 GB; models may take 11.5 GB here." },
+  { title: "Qwen3 8B", wanted: "Qwen/Qwen3-8B-GGUF:Q4_K_M", licence: "Apache-2.0", quantisation: "Q4_K_M", contextTokens: 40_960, bytes: 4_960_000_000, callsTools: true, sees: false, thinks: true, chats: true, fit: { verdict: { kind: "fits" }, sentence: "It fits." }, tokensPerSecond: 19, takesBytes: 6_900_000_000, budgetBytes: 11_500_000_000, reason: { kind: "fits", wouldNot: null } },
+  { title: "Gemma 3 4B", wanted: "ggml-org/gemma-3-4b-it-GGUF:Q8_0", licence: "Gemma", quantisation: "Q8_0", contextTokens: 131_072, bytes: 4_130_000_000, callsTools: false, sees: true, thinks: false, chats: true, fit: { verdict: { kind: "fits" }, sentence: "It fits." }, tokensPerSecond: 22, takesBytes: 5_800_000_000, budgetBytes: 11_500_000_000, reason: { kind: "fits", wouldNot: null } },
+  { title: "Llama 3.3 70B", wanted: "bartowski/Llama-3.3-70B-Instruct-GGUF:Q4_K_S", licence: "Llama 3.3", quantisation: "Q4_K_S", contextTokens: 131_072, bytes: 40_300_000_000, callsTools: true, sees: false, thinks: false, chats: true, fit: { verdict: { kind: "too_big" }, sentence: "It is too big for this machine." }, tokensPerSecond: 2, takesBytes: 44_000_000_000, budgetBytes: 11_500_000_000, reason: { kind: "too_big" } },
 ]
 
 export const IMPORTS: Importing[] = [

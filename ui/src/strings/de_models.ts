@@ -28,6 +28,10 @@ export const models: typeof english = {
   discover: {
     label: "Modelle, die geholt werden können", other: "Name eines Modells bei Hugging Face", placeholder: "Ein anderes: owner/name oder owner/name:Q4_K_M", fetch: "Holen", about: (size) => `etwa ${size}`, speed: (tokens) => `etwa ${tokens} Tokens je Sekunde`,
     here: (model) => `${model} ist schon da`, note: "Wird von Hugging Face geholt, wenn du es verlangst, und vor der Verwendung geprüft. Die Liste ist ein Teil von Hearth; sie anzusehen fragt niemanden. Wird ein Modell darin geöffnet, so wird dort der Anfang seiner Datei gelesen.",
+    reason: {
+      too_big: (takes, budget) => `Zu groß: etwa ${takes}, und Modelle dürfen ${budget} belegen.`, unknown: (takes) => `Belegt etwa ${takes}.`, no_chat: "Für Suche und Dokumente; es chattet nicht.", slow: "Passt, antwortet aber langsamer, als du liest.",
+      fits: (takes, budget) => `Passt: etwa ${takes} der ${budget}, die Modelle belegen dürfen.`, would_not: (finer) => `${finer} würde nicht passen.`,
+    },
     looking: "Der Anfang seiner Datei wird gelesen…", onItsWay: "Es ist da oder unterwegs.", anyway: "Trotzdem herunterladen", ask: (model) => `${model} holen?`, askNote: (size) => `${size} herunterzuladen.`,
   },
   download: {

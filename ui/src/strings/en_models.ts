@@ -28,6 +28,10 @@ export const models = {
   discover: {
     label: "Models that could be fetched", other: "Name of a model on Hugging Face", placeholder: "Any other: owner/name or owner/name:Q4_K_M", fetch: "Fetch", about: (size: string) => `about ${size}`, speed: (tokens: string) => `about ${tokens} tokens a second`,
     here: (model: string) => `${model} is here already`, note: "Fetched from Hugging Face when you ask for it, and checked before it is used. The list is part of Hearth; looking at it asks nobody. Opening a model of it reads the beginning of its file there.",
+    reason: {
+      too_big: (takes: string, budget: string) => `Too big: about ${takes}, and models may use ${budget}.`, unknown: (takes: string) => `Takes about ${takes}.`, no_chat: "For search and documents; it does not chat.", slow: "Fits, but answers slower than you read.",
+      fits: (takes: string, budget: string) => `Fits: about ${takes} of the ${budget} that models may use.`, would_not: (finer: string) => `${finer} would not fit.`,
+    },
     looking: "Reading the beginning of its file…", onItsWay: "It is here, or on its way.", anyway: "Download anyway", ask: (model: string) => `Fetch ${model}?`, askNote: (size: string) => `${size} to download.`,
   },
   download: {

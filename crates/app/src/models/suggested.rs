@@ -2,7 +2,7 @@
 //!
 //! Figures are approximate: the real ones come from the file itself, once it is chosen. It must not fetch anything.
 
-use hearth_models::catalog::rank::{Pick, Place, rank};
+use hearth_models::catalog::rank::{self, Pick, Place, rank};
 use hearth_models::catalog::{Ability, Catalog};
 use serde::Serialize;
 
@@ -33,8 +33,48 @@ pub struct Suggested {
     /// By about what it takes.
     pub fit: Brief,
     pub tokens_per_second: Option<f64>,
-    /// Why it stands where it does.
-    pub reason: String,
+    /// About what it takes when it is loaded.
+    #[cfg_attr(feature = "specta", specta(type = u32))]
+    pub takes_bytes: u64,
+    /// What all models together may take; absent when it is not known.
+    #[cfg_attr(feature = "specta", specta(type = Option<u32>))]
+    pub budget_bytes: Option<u64>,
+    pub reason: Standing,
+}
+
+/// Why a model stands where it does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(
+    tag = "kind",
+    rename_all = "snake_case",
+    rename_all_fields = "camelCase"
+)]
+pub enum Standing {
+    /// It takes more than models may.
+    TooBig,
+    /// It is not known what models may take.
+    Unknown,
+    /// It is for search and documents.
+    NoChat,
+    /// It fits, and answers slower than people read.
+    Slow,
+    /// It fits; a finer quantisation that is offered would not.
+    Fits { would_not: Option<String> },
+}
+
+impl From<rank::Standing> for Standing {
+    fn from(reason: rank::Standing) -> Self {
+        match reason {
+            rank::Standing::TooBig => Self::TooBig,
+            rank::Standing::Unknown => Self::Unknown,
+            rank::Standing::NoChat => Self::NoChat,
+            rank::Standing::Slow => Self::Slow,
+            rank::Standing::Fits { would_not } => Self::Fits {
+                would_not: would_not.map(str::to_owned),
+            },
+        }
+    }
 }
 
 /// The best for this machine first.
@@ -51,13 +91,13 @@ pub(crate) async fn suggested(
             tracing::warn!(%why, "the newer list of models is not used");
         }
         let picks = rank(&catalog, &place);
-        let suggestion = |pick| suggestion(pick, &room, most_context_tokens);
+        let suggestion = |pick| suggestion(pick, &place, &room, most_context_tokens);
         Ok(picks.iter().map(suggestion).collect())
     })
     .await
 }
 
-fn suggestion(pick: &Pick<'_>, room: &Room, most_context_tokens: u32) -> Suggested {
+fn suggestion(pick: &Pick<'_>, place: &Place, room: &Room, most_context_tokens: u32) -> Suggested {
     let model = pick.model;
     let at = |context| {
         let [weights, cache, compute] = pick.parts_at(context);
@@ -83,7 +123,9 @@ fn suggestion(pick: &Pick<'_>, room: &Room, most_context_tokens: u32) -> Suggest
         chats: model.chats(),
         fit,
         tokens_per_second: pick.tokens_per_second,
-        reason: pick.reason.clone(),
+        takes_bytes: pick.takes_bytes,
+        budget_bytes: place.budget_bytes,
+        reason: pick.reason.into(),
     }
 }
 

@@ -24,8 +24,24 @@ pub struct Pick<'c> {
     pub fits: Option<bool>,
     /// A guess for a short context.
     pub tokens_per_second: Option<f64>,
-    /// Why it stands where it does, in one line.
-    pub reason: String,
+    /// About what it takes when it is loaded.
+    pub takes_bytes: u64,
+    pub reason: Standing,
+}
+
+/// Why a model stands where it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It takes more than models may.
+    TooBig,
+    /// It is not known what models may take.
+    Unknown,
+    /// It is for search and documents.
+    NoChat,
+    /// It fits, and answers slower than people read.
+    Slow,
+    /// It fits; a finer quantisation that is offered would not.
+    Fits { would_not: Option<&'static str> },
 }
 
 impl Pick<'_> {
@@ -108,9 +124,10 @@ fn pick<'c>(model: &'c Listed, place: &Place) -> Option<Pick<'c>> {
         approximate_bytes: model.approximate_bytes(quantisation),
         fits: fits(quantisation),
         tokens_per_second: speed,
-        reason: String::new(),
+        takes_bytes: takes(model, quantisation),
+        reason: Standing::Unknown,
     };
-    pick.reason = reason(&pick, wanted, place);
+    pick.reason = reason(&pick, wanted);
     Some(pick)
 }
 
@@ -141,31 +158,19 @@ fn tokens_per_second(model: &Listed, quantisation: &str, bandwidth_gb_s: u32) ->
     1.0 / (bytes / (f64::from(bandwidth_gb_s) * 1e9) * LOSS + TOKEN_SECONDS)
 }
 
-fn reason(pick: &Pick<'_>, wanted: &str, place: &Place) -> String {
-    let takes = takes(pick.model, pick.quantisation) as f64 / 1e9;
-    let budget = place.budget_bytes.unwrap_or_default() as f64 / 1e9;
-    let used = pick.quantisation;
-    let finest = bits(used).zip(bits(wanted));
-    let coarser = finest.is_some_and(|(used, wanted)| used < wanted);
-    match (pick.fits, pick.tokens_per_second) {
-        (Some(false), _) => {
-            format!("Too big: about {takes:.0} GB, and models may use {budget:.0} GB.")
-        }
-        (None, _) => format!("Takes about {takes:.1} GB."),
-        _ if !pick.model.chats() => "For search and documents; it does not chat.".to_owned(),
-        (_, Some(speed)) if speed < READING_SPEED => {
-            format!("Fits, but answers slowly: about {speed:.0} tokens a second.")
-        }
-        (_, speed) => {
-            let at = speed.map_or(String::new(), |s| {
-                format!(" at about {s:.0} tokens a second")
-            });
-            let note = if coarser && pick.model.quantisations.iter().any(|q| q == wanted) {
-                format!("; {wanted} would not")
-            } else {
-                String::new()
-            };
-            format!("Fits as {used} with {takes:.1} of {budget:.0} GB{at}{note}.")
+fn reason(pick: &Pick<'_>, wanted: &'static str) -> Standing {
+    let is_slow = !is_quick(pick);
+    match pick.fits {
+        Some(false) => Standing::TooBig,
+        None => Standing::Unknown,
+        Some(true) if !pick.model.chats() => Standing::NoChat,
+        Some(true) if is_slow => Standing::Slow,
+        Some(true) => {
+            let finest = bits(pick.quantisation).zip(bits(wanted));
+            let coarser = finest.is_some_and(|(used, wanted)| used < wanted);
+            let offered = pick.model.quantisations.iter().any(|q| q == wanted);
+            let would_not = (coarser && offered).then_some(wanted);
+            Standing::Fits { would_not }
         }
     }
 }
@@ -208,14 +213,16 @@ mod tests {
         let picks = rank(&catalog, &place(6, 100));
         let llama = named(&picks, "Llama 3.1 8B Instruct");
         assert_eq!((llama.quantisation, llama.fits), ("Q3_K_M", Some(true)));
-        assert!(
-            llama.reason.contains("Q4_K_M would not"),
-            "{}",
-            llama.reason
-        );
+        let would_not = Some("Q4_K_M");
+        assert_eq!(llama.reason, Standing::Fits { would_not });
         let large = named(&picks, "Llama 3.3 70B Instruct");
-        assert_eq!(large.fits, Some(false));
-        assert!(large.reason.starts_with("Too big"), "{}", large.reason);
+        assert_eq!((large.fits, large.reason), (Some(false), Standing::TooBig));
+        assert!(large.takes_bytes > 35_000_000_000);
+        let picks = rank(&catalog, &place(100, 20));
+        let large = named(&picks, "Llama 3.3 70B Instruct");
+        assert_eq!(large.reason, Standing::Slow);
+        let silent = picks.iter().find(|pick| !pick.model.chats());
+        assert_eq!(silent.map(|pick| pick.reason), Some(Standing::NoChat));
     }
 
     #[test]
