@@ -148,6 +148,10 @@ impl Scheduler<'_> {
             };
             stream.sampled(self.backend.now());
             end = accept(self.backend, &mut self.outbox, stream, token);
+            if part.samples > 1 {
+                // Guesses that come true are told one by one: an engine that dies takes none of them along.
+                self.outbox.flush();
+            }
             let guessed = plan
                 .batch
                 .get(index + 1)
