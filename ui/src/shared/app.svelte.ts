@@ -21,6 +21,7 @@ export class App {
   linkToConfirm = $state<string | null>(null)
   keysOpen = $state(false)
   #toastTimer: ReturnType<typeof setTimeout> | undefined
+  #reloads = 0
 
   constructor(client: Client) {
     this.client = client
@@ -47,12 +48,11 @@ export class App {
     this.#apply(await this.client.getSettings())
   }
 
+  /** Of two reloads at the same time the one that was begun later counts, whichever comes back first. */
   async reloadModels(): Promise<void> {
-    try {
-      this.models = await this.client.listModels()
-    } catch {
-      this.models = []
-    }
+    const number = ++this.#reloads
+    const models = await this.client.listModels().catch(() => [])
+    if (number === this.#reloads) this.models = models
   }
 
   /** Applies a setting at once; null when it took effect, else why not. */
