@@ -180,4 +180,15 @@ async fn a_model_that_somebody_else_adds_is_told() {
     changed(&mut events).await;
     let models = test.app.models().list().await.unwrap().models;
     assert!(models.iter().any(|model| model.name == "added"));
+    let before = &models;
+    // A list that is read while a burst goes on is told to be old, though nothing is other than before the burst.
+    let brief = folder.join("brief.gguf");
+    std::os::unix::fs::symlink(starter_path(), &brief).unwrap();
+    let models = test.app.models().list().await.unwrap().models;
+    assert!(models.iter().any(|model| model.name == "brief"));
+    fs::remove_file(&brief).unwrap();
+    changed(&mut events).await;
+    while test.app.models().list().await.unwrap().models != *before {
+        changed(&mut events).await;
+    }
 }

@@ -12,7 +12,7 @@ mod watching;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hearth_engine::{self as engine, LoadSpec};
 use hearth_models::space::Room;
@@ -134,6 +134,8 @@ pub struct Models {
     most_context_tokens: AtomicU32,
     room: Arc<Room>,
     watch: Mutex<Option<Watch>>,
+    /// What the last list showed that was given to anybody.
+    given: Arc<Mutex<Option<Vec<watching::Shown>>>>,
 }
 
 impl Models {
@@ -151,6 +153,7 @@ impl Models {
             most_context_tokens: LoadSpec::DEFAULT_CONTEXT.into(),
             room: Arc::new(Room::new(Arc::new(space::of_disk))),
             watch: Mutex::default(),
+            given: Arc::default(),
         }
     }
 
@@ -192,6 +195,8 @@ impl Models {
         let report = tokio::task::spawn_blocking(move || library.list())
             .await
             .map_err(Error::internal)?;
+        *self.given.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(watching::shown(&report.models));
         if report.twins > 0 {
             self.compare_twins();
         }

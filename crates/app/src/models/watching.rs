@@ -6,15 +6,15 @@ use std::sync::{Arc, PoisonError};
 use std::time::SystemTime;
 
 use hearth_models::watch::{Told, Watch};
-use hearth_models::{Library, Source};
+use hearth_models::{ModelFile, Source};
 
 use super::Models;
 use crate::error::{Code, Error};
 use crate::events::{AppEvent, Events};
 
 /// What a list shows of a model; while it is the same, nobody is told anything.
-#[derive(PartialEq)]
-struct Shown {
+#[derive(Debug, PartialEq)]
+pub(super) struct Shown {
     name: String,
     size_bytes: u64,
     modified: Option<SystemTime>,
@@ -33,10 +33,14 @@ impl Models {
         let (library, events) = (Arc::clone(&self.library), events.clone());
         let mut say = on_trouble.clone();
         let mut last: Option<Vec<Shown>> = None;
+        let given = Arc::clone(&self.given);
         let tell = move |told| match told {
             Told::Changed => {
-                let now = Some(shown(&library));
-                if now != last {
+                let now = Some(shown(&library.list().models));
+                // A view may have read the list in the middle of a burst: it holds what was neither before nor is now.
+                let is_other =
+                    now != last || now != *given.lock().unwrap_or_else(PoisonError::into_inner);
+                if is_other {
                     last = now;
                     events.send(AppEvent::ModelsChanged);
                 }
@@ -63,14 +67,13 @@ impl Models {
     }
 }
 
-fn shown(library: &Library) -> Vec<Shown> {
-    let models = library.list().models.into_iter();
-    let shown = models.map(|model| Shown {
+pub(super) fn shown(models: &[ModelFile]) -> Vec<Shown> {
+    let shown = models.iter().map(|model| Shown {
         is_sound: model.header.is_ok(),
-        name: model.name,
+        name: model.name.clone(),
         size_bytes: model.size_bytes,
         modified: model.modified,
-        places: model.places,
+        places: model.places.clone(),
     });
     shown.collect()
 }
