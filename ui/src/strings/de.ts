@@ -76,7 +76,7 @@ export const de: Strings = {
     topP: { name: "Top P", note: "Nur die wahrscheinlichsten Wörter mit zusammen diesem Anteil kommen in Frage." },
     maxTokens: { name: "Längste Antwort", note: "Eine Antwort endet nach so vielen Token; ein Token sind etwa vier Buchstaben." },
     contextTokens: { name: "Kontextlänge", note: "So viele Token liest ein Modell höchstens von einem Chat oder einer Anfrage, soweit es dafür trainiert ist. Mehr braucht mehr Speicher; gilt für Modelle, die ab jetzt geladen werden." },
-    kvCache: { name: "Gedächtnis des Gelesenen", note: "So genau hält ein Modell einen Chat, während es antwortet (sein KV-Cache). Gerundet bleibt Platz für mehr Kontext; stark gerundet merkt man es den Antworten an. Gilt für Modelle, die ab jetzt geladen werden.", f16: "Genau (F16)", q8_0: "Gerundet (Q8_0), halber Speicher", q4_0: "Stark gerundet (Q4_0), ein Viertel" },
+    kvCache: { name: "Gedächtnis des Gelesenen", note: "So genau hält ein Modell einen Chat, während es antwortet (sein KV-Cache). Gerundet braucht es den halben Speicher, grob ein Viertel, und das merkt man den Antworten an. Gilt für Modelle, die ab jetzt geladen werden.", f16: "Genau (F16)", q8_0: "Gerundet (Q8_0)", q4_0: "Grob (Q4_0)" },
     modelFolders: { name: "Weitere Modellordner", note: "Modelle in diesen Ordnern werden benutzt, wo sie liegen, und nie verändert. Die von Hugging Face, LM Studio und Ollama findet Hearth selbst.", placeholder: "/Volumes/Disk/models", add: "Hinzufügen", none: "Keine" },
     downloads: {
       title: "Downloads", limit: { name: "Höchste Geschwindigkeit", note: "Megabytes je Sekunde für alle Downloads zusammen; 0 heißt keine Grenze. Gilt sofort." }, parallel: { name: "Gleichzeitig", note: "Weitere Downloads warten, bis sie dran sind." },

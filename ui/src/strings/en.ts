@@ -76,7 +76,7 @@ export const en = {
     topP: { name: "Top P", note: "Only the likeliest words that add up to this share are considered." },
     maxTokens: { name: "Longest answer", note: "An answer stops after this many tokens; a token is about four letters." },
     contextTokens: { name: "Context length", note: "The most tokens a model reads of a chat or request, up to what it was trained for. More takes more memory; holds for models loaded from now on." },
-    kvCache: { name: "Memory of what was read", note: "How exactly a model keeps a chat while it answers (its KV cache). Rounding makes room for a longer context; rounding strongly shows in the answers. Holds for models loaded from now on.", f16: "Exact (F16)", q8_0: "Rounded (Q8_0), half the memory", q4_0: "Strongly rounded (Q4_0), a quarter" },
+    kvCache: { name: "Memory of what was read", note: "How exactly a model keeps a chat while it answers (its KV cache). Rounded takes half the memory, coarse a quarter, which shows in the answers. Holds for models loaded from now on.", f16: "Exact (F16)", q8_0: "Rounded (Q8_0)", q4_0: "Coarse (Q4_0)" },
     modelFolders: { name: "Further model folders", note: "Models in these folders are used where they lie and never changed. Those of Hugging Face, LM Studio and Ollama are found by themselves.", placeholder: "/Volumes/Disk/models", add: "Add", none: "None" },
     downloads: {
       title: "Downloads", limit: { name: "Speed limit", note: "Megabytes a second for all downloads together; 0 is none. Holds at once." }, parallel: { name: "At the same time", note: "More downloads wait for their turn." },
