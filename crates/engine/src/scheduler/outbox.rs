@@ -44,7 +44,9 @@ mod tests {
         let (work, mailbox) = mpsc::channel();
         for id in [1, 2] {
             let say = Message::new(Role::User, "!say one two three four");
-            let request = Box::new(Request::chat(vec![say]));
+            let mut request = Box::new(Request::chat(vec![say]));
+            // Nothing is guessed ahead: guesses are told one by one.
+            request.sampling.temperature = 0.0;
             work.send(Work::Generate { id, request }).unwrap();
         }
         let (mut together, mut ended) = (0, 0);
