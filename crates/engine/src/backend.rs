@@ -45,6 +45,41 @@ pub enum DecodeError {
     Failed(Error),
 }
 
+/// The first positions of a sequence, computed somewhere else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Computed {
+    pub length: usize,
+    /// As [`Backend::export`] gives it.
+    pub state: Vec<u8>,
+}
+
+/// How far [`Aside`] is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reading {
+    /// So many tokens are computed.
+    On(usize),
+    /// Nothing is being read any more: what was, or `None` when that failed or nothing was asked for.
+    Ended(Option<Computed>),
+}
+
+/// Computes a prompt beside the scheduler's steps, one at a time, in the time between two of them.
+pub trait Aside {
+    /// Fewest tokens for which it is worth it.
+    fn worth_tokens(&self) -> usize;
+
+    /// Most tokens that it can hold.
+    fn most_tokens(&self) -> usize;
+
+    /// Begins to compute `tokens`, of which `begin` is computed already; `false` when that cannot be.
+    fn start(&mut self, tokens: Vec<Token>, begin: Option<Computed>) -> bool;
+
+    /// How far it is. What was computed is given once.
+    fn poll(&mut self) -> Reading;
+
+    /// Ends soon, with as much as is computed by then.
+    fn stop(&mut self);
+}
+
 /// A loaded model. All calls come from one thread.
 pub trait Backend {
     fn info(&self) -> &ModelInfo;
@@ -139,6 +174,11 @@ pub trait Backend {
 
     /// Fills an empty sequence with what [`Backend::export`] gave for `length` positions; `false` leaves it empty.
     fn import(&mut self, sequence: Sequence, state: &[u8], length: usize) -> bool;
+
+    /// What reads long prompts beside running streams; `None` where that gains nothing.
+    fn aside(&mut self) -> Option<&mut dyn Aside> {
+        None
+    }
 
     /// Computes with another number of threads from the next batch on.
     fn set_threads(&mut self, threads: u32) -> Result<(), Error>;

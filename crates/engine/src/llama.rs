@@ -4,6 +4,7 @@
 //! [`crate::Request::validate`], token counts by the scheduler. Model and context are dropped in order before the process
 //! ends, because Metal asserts at exit that its buffers are gone.
 
+mod aside;
 pub mod constrain;
 mod embedding;
 mod framing;
@@ -29,7 +30,7 @@ use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::{LlamaLoraAdapter, LlamaModel};
 use llama_cpp_2::token::LlamaToken;
 
-use crate::backend::{Backend, DecodeError, Input, Reuse, Sequence, Token};
+use crate::backend::{Aside, Backend, DecodeError, Input, Reuse, Sequence, Token};
 use crate::constrain::compile::Compiling;
 use crate::event::TokenLogprob;
 use crate::output::Syntax;
@@ -37,6 +38,7 @@ use crate::picture::{self, Pixels};
 use crate::request::invalid;
 use crate::template::Template;
 
+use self::aside::Reader;
 use self::constrain::Grammars;
 use self::positions::Positions;
 use self::sampling::Chain;
@@ -89,22 +91,31 @@ pub fn with_model<R>(
         encoder: None,
         memory: memory::reported(model.size()),
     };
-    let mut llama = Llama {
-        template: template_of(model),
-        batch: LlamaBatch::new(BATCH_TOKENS as usize, 1),
-        choices: HashMap::new(),
-        grammars: Grammars::default(),
-        bos: token_text(model, model.vocab().bos()),
-        spec: spec.clone(),
-        backend,
-        model,
-        vision,
-        positions: Positions::default(),
-        adapter,
-        context,
-        info,
-    };
-    Ok(serve(&mut llama))
+    // An adapter is part of what a context computes, and a recurrent model has no entries per token.
+    let reads_aside = !offload.to_gpu && adapter.is_none() && !is_recurrent(model);
+    let memory = info.memory.as_ref().filter(|_| reads_aside);
+    let token_bytes = memory.map(|memory| memory.cache / u64::from(info.context_tokens));
+    let params = context_params(spec, model, threads);
+    std::thread::scope(|scope| {
+        let reader = |bytes| Reader::new(scope, model, backend, params, bytes);
+        let mut llama = Llama {
+            aside: token_bytes.map(reader),
+            template: template_of(model),
+            batch: LlamaBatch::new(BATCH_TOKENS as usize, 1),
+            choices: HashMap::new(),
+            grammars: Grammars::default(),
+            bos: token_text(model, model.vocab().bos()),
+            spec: spec.clone(),
+            backend,
+            model,
+            vision,
+            positions: Positions::default(),
+            adapter,
+            context,
+            info,
+        };
+        Ok(serve(&mut llama))
+    })
 }
 
 fn is_recurrent(model: &LlamaModel) -> bool {
@@ -185,6 +196,7 @@ struct Llama<'m> {
     vision: Option<Vision>,
     positions: Positions,
     adapter: Option<(LlamaLoraAdapter, f32)>,
+    aside: Option<Reader<'m>>,
     spec: LoadSpec,
     batch: LlamaBatch<'m>,
     choices: HashMap<usize, Choice>,
@@ -452,6 +464,11 @@ impl Backend for Llama<'_> {
         false
     }
 
+    fn aside(&mut self) -> Option<&mut dyn Aside> {
+        let reader = self.aside.as_mut()?;
+        Some(reader)
+    }
+
     fn set_threads(&mut self, threads: u32) -> Result<(), Error> {
         self.renew_context(threads)
     }
@@ -494,13 +511,16 @@ impl Llama<'_> {
         let params = context_params(&self.spec, self.model, threads);
         let mut context = self
             .model
-            .new_context(self.backend, params)
+            .new_context(self.backend, params.clone())
             .map_err(|e| failed(e.to_string()))?;
         adapt(&mut context, self.adapter.as_mut()).map_err(failed)?;
         if !state::carry_over(&self.context, &mut context) {
             return Err(failed("the KV cache could not be carried over".into()));
         }
         self.context = context;
+        if let Some(reader) = &mut self.aside {
+            reader.set_params(params);
+        }
         self.info.threads = threads;
         self.info.offload = Offload::choose(self.spec.offload).words(threads);
         Ok(())

@@ -5,6 +5,7 @@
 //! most. Prompts that begin alike are computed once: a stream takes over what any sequence of the KV cache holds, and waits for
 //! another stream that is computing what it needs too.
 
+mod aside;
 mod budget;
 mod compute;
 mod disk;
@@ -29,6 +30,7 @@ use crate::{
     Error, Event, FinishReason, Limits, Priority, Request, Summary, TokenTask, embed, tokens,
 };
 
+use self::aside::Aside;
 use self::budget::Budget;
 use self::disk::QUIET;
 use self::draft::Drafts;
@@ -161,6 +163,7 @@ pub(crate) struct Scheduler<'a> {
     steps: u64,
     /// Whether the last step found nothing that it could compute.
     stuck: bool,
+    aside: Option<Aside>,
     quiet_since: Instant,
 }
 
@@ -187,6 +190,7 @@ impl<'a> Scheduler<'a> {
             rest_until: Instant::now(),
             steps: 0,
             stuck: false,
+            aside: None,
             quiet_since: now,
             backend,
             outbox: Outbox::new(send),
@@ -195,6 +199,9 @@ impl<'a> Scheduler<'a> {
 
     pub(crate) fn take(&mut self, work: Work) {
         self.stuck = false;
+        if let Some(aside) = &mut self.aside {
+            aside.interrupt();
+        }
         match work {
             Work::Generate { id, request } => self.queue.push(Waiting {
                 id,
@@ -221,6 +228,15 @@ impl<'a> Scheduler<'a> {
         if !rest.is_zero() {
             return Patience::Until(rest);
         }
+        if let Some(aside) = &self.aside {
+            let rest = aside.rest();
+            if !rest.is_zero() {
+                return Patience::Until(rest);
+            }
+            if self.stuck {
+                return Patience::Until(POLL);
+            }
+        }
         if self.streams.is_empty() && (self.queue.is_empty() || self.stuck) {
             return match &self.store {
                 Some(_) if self.cache.has_unsaved() => {
@@ -233,7 +249,7 @@ impl<'a> Scheduler<'a> {
         if !self.stuck {
             return Patience::None;
         }
-        if self.streams.iter().any(|s| s.restoring || s.compiling) {
+        if self.streams.iter().any(Stream::is_away) {
             Patience::Until(POLL)
         } else {
             Patience::Forever
@@ -261,6 +277,7 @@ impl<'a> Scheduler<'a> {
         self.admit();
         self.take_restored();
         self.take_compiled();
+        self.take_aside();
         if self.streams.is_empty() {
             self.stuck = true;
             self.save_when_quiet();
@@ -366,6 +383,9 @@ impl<'a> Scheduler<'a> {
             return;
         };
         let mut stream = self.streams.remove(at);
+        if stream.aside {
+            self.stop_aside();
+        }
         self.quiet_since = self.backend.now();
         let conversation = stream
             .request
@@ -400,6 +420,9 @@ impl<'a> Scheduler<'a> {
     }
 
     fn limit(&mut self, limits: Limits) {
+        if self.forbids_aside(&limits) {
+            self.stop_aside();
+        }
         let threads = limits.threads_for(self.loaded_threads);
         if threads != self.limits.threads_for(self.loaded_threads)
             && let Err(error) = self.backend.set_threads(threads)
@@ -414,6 +437,7 @@ impl<'a> Scheduler<'a> {
     }
 
     fn shut_down(&mut self) {
+        self.stop_aside();
         let waiting = self.queue.drain().map(|w| w.id);
         for id in self.streams.iter().map(|s| s.id).chain(waiting) {
             self.outbox.push(id, Event::Failed(Error::ShutDown));

@@ -7,7 +7,7 @@ use super::outbox::Outbox;
 use super::plan::{self, Plan};
 use super::stream::Stream;
 use crate::backend::{Backend, DecodeError, Token};
-use crate::{Error, Event, FinishReason};
+use crate::{Error, FinishReason};
 
 /// Least share of the time in which the engine computes, however hot the machine is.
 const LEAST_DUTY: f32 = 0.05;
@@ -57,7 +57,9 @@ impl Scheduler<'_> {
             }
         }
         // Choosing tokens is work too, and under a grammar not a little.
-        self.rest_after(self.backend.now().duration_since(before));
+        let took = self.backend.now().duration_since(before);
+        self.rest_after(took);
+        self.rest_for_aside(took);
         for (id, end) in ended {
             self.end(id, end);
         }
@@ -98,15 +100,10 @@ impl Scheduler<'_> {
         self.steps += 1;
         self.cache
             .extend(sequence, &stream.tokens[length..length + image.count]);
-        self.outbox.push(
-            id,
-            Event::Prefill {
-                done: (length + image.count) as u32,
-                total: stream.prompt_tokens as u32,
-            },
-        );
+        self.outbox.push(id, stream.progress(length + image.count));
         let took = self.backend.now().duration_since(before);
         self.rest_after(took);
+        self.rest_for_aside(took);
     }
 
     /// Adds the rest that is due after work.
@@ -130,13 +127,7 @@ impl Scheduler<'_> {
             return (length == stream.tokens.len()).then_some(Ok(FinishReason::Stop));
         }
         if part.samples == 0 {
-            self.outbox.push(
-                stream.id,
-                Event::Prefill {
-                    done: length as u32,
-                    total: stream.prompt_tokens as u32,
-                },
-            );
+            self.outbox.push(stream.id, stream.progress(length));
             return None;
         }
         let first = part.first + part.count - part.samples;

@@ -88,7 +88,7 @@ impl Scheduler<'_> {
         };
         let may = |s: &Stream| {
             let paused = s.priority() == Priority::Background && !self.limits.background;
-            s.parked.is_none() && !s.restoring && !s.compiling && !paused
+            s.parked.is_none() && !s.is_away() && !paused
         };
         let mut order: Vec<usize> = (0..self.streams.len())
             .filter(|i| may(&self.streams[*i]))
@@ -124,11 +124,15 @@ impl Scheduler<'_> {
         let most = if running.is_empty() {
             self.budget.alone()
         } else {
-            self.budget.beside(running.len(), self.limits.step_ms)
+            self.begin_aside(&reading);
+            // Half of the time between two tokens is the reader's.
+            let part = if self.aside.is_some() { 2 } else { 1 };
+            self.budget
+                .beside(running.len(), self.limits.step_ms / part)
         };
         let mut left = most.min(room);
         for (n, i) in reading.iter().enumerate() {
-            if self.waits_for_another(*i, &reading[..n]) {
+            if self.waits_for_another(*i, &reading[..n]) || self.waits_for_aside(*i) {
                 continue;
             }
             let text = self.text_before_image(*i);
@@ -260,14 +264,14 @@ impl Scheduler<'_> {
         let awake = self
             .streams
             .iter()
-            .filter(|s| s.parked.is_none() && !s.restoring && !s.compiling);
+            .filter(|s| s.parked.is_none() && !s.is_away());
         if awake.count() < 2 {
             return false;
         }
         let least = self
             .streams
             .iter_mut()
-            .filter(|s| s.parked.is_none() && !s.restoring && !s.compiling)
+            .filter(|s| s.parked.is_none() && !s.is_away())
             .max_by_key(|s| (s.priority(), s.received, s.id));
         let Some(stream) = least else { return false };
         stream.parked = Some(self.steps + PARKED_STEPS);
@@ -288,7 +292,7 @@ impl Scheduler<'_> {
             let alone = self
                 .streams
                 .iter()
-                .all(|s| s.parked.is_some() || s.restoring || s.compiling);
+                .all(|s| s.parked.is_some() || s.is_away());
             // What the others still have to compute of their prompts is spoken for.
             let others = self.streams.iter().filter(|s| s.parked.is_none());
             let promised: usize = others

@@ -28,6 +28,10 @@ pub struct Stream {
     pub parked: Option<u64>,
     /// A saved state is being read from disk for it.
     pub restoring: bool,
+    /// Its prompt is being read aside.
+    pub aside: bool,
+    /// Whether that may be tried.
+    pub may_be_aside: bool,
     /// The sampler is not ready.
     pub compiling: bool,
     /// Special tokens that are shown, because the answer is taken apart by them.
@@ -62,6 +66,8 @@ impl Stream {
             images: prepared.images,
             parked: None,
             restoring: false,
+            aside: false,
+            may_be_aside: true,
             compiling: !waiting.request.read_ahead,
             visible: if waiting.request.parse {
                 prepared.syntax.markers()
@@ -98,6 +104,11 @@ impl Stream {
         self.request.priority
     }
 
+    /// Whether it waits for something that no step brings about.
+    pub fn is_away(&self) -> bool {
+        self.restoring || self.compiling || self.aside
+    }
+
     /// Whether it has answered with something already, so that a wait would show.
     pub fn is_streaming(&self) -> bool {
         self.first_token.is_some()
@@ -116,6 +127,14 @@ impl Stream {
             cut_messages: self.cut_messages,
             notice: self.notice.take(),
         })
+    }
+
+    /// The event for so many tokens of the prompt that are computed now.
+    pub fn progress(&self, done: usize) -> Event {
+        Event::Prefill {
+            done: done as u32,
+            total: self.prompt_tokens as u32,
+        }
     }
 
     /// Notes that the prompt is computed or that a token was sampled.

@@ -28,6 +28,10 @@ pub fn trials() -> Vec<Trial> {
         trial("the_same_seed_beside_others", the_same_seed_beside_others),
         trial("a_shared_prefix_is_read_once", a_shared_prefix_is_read_once),
         trial(
+            "a_long_prompt_is_read_aside_of_a_stream",
+            a_long_prompt_is_read_aside_of_a_stream,
+        ),
+        trial(
             "a_chat_comes_back_after_a_restart",
             a_chat_comes_back_after_a_restart,
         ),
@@ -194,6 +198,45 @@ async fn a_shared_prefix_is_read_once() {
     // And what was computed once is still there for one that comes later.
     let (_, later) = answer(&engine, greedy(&format!("{shared} later"), 8)).await;
     assert!(f64::from(later.cached_tokens) > 0.95 * f64::from(later.prompt_tokens));
+}
+
+/// Read in large pieces, while the stream goes on; it gives the text that it gives alone, and stays in the cache.
+async fn a_long_prompt_is_read_aside_of_a_stream() {
+    // A text that says itself again and again, so that the model is sure of what follows.
+    let long = greedy(&STORY.repeat(8), 24);
+    let alone = {
+        let engine = start(spec());
+        answer(&engine, long.clone()).await.0
+    };
+    let engine = start(spec());
+    // The beginning is cached already, as that of a chat is.
+    answer(&engine, greedy(&STORY.repeat(2), 1)).await;
+    let mut stream = engine.generate(greedy(&words(1, 30), 1000));
+    while !matches!(stream.events.recv().await, Some(Event::Text { .. })) {}
+    let mut reading = engine.generate(long.clone());
+    let (mut read, mut first) = (Vec::new(), String::new());
+    let cached = loop {
+        match reading.events.recv().await.unwrap() {
+            Event::Started { cached_tokens, .. } => first += &cached_tokens.to_string(),
+            Event::Prefill { done, .. } => read.push(done),
+            Event::Text { .. } => break first.parse::<u32>().unwrap(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let mut tokens_meanwhile = 0;
+    while let Ok(event) = stream.events.try_recv() {
+        tokens_meanwhile += usize::from(matches!(event, Event::Text { .. }));
+    }
+    assert!(cached > 100, "{cached} tokens from the cache");
+    assert!(read[0] - cached >= 192, "{read:?}");
+    assert!(
+        tokens_meanwhile > read.len(),
+        "{tokens_meanwhile}: {read:?}"
+    );
+    drop(reading);
+    let (text, again) = answer(&engine, long).await;
+    assert_eq!(again.cached_tokens, again.prompt_tokens - 1);
+    assert_eq!(text, alone);
 }
 
 fn kept_in(folder: &Path) -> LoadSpec {
