@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::{Builder, Scope};
+use std::time::Instant;
 
 use llama_cpp_2::context::params::LlamaContextParams;
 use llama_cpp_2::llama_backend::LlamaBackend;
@@ -18,9 +19,13 @@ use llama_cpp_2::token::LlamaToken;
 use super::state;
 use crate::backend::{Aside, Computed, Reading, Token};
 
-/// Tokens that are computed at once: whole tiles of llama.cpp's attention, of which more than one thread computes some twice the
-/// more often the smaller a piece is. A reader that is told to stop ends after its piece.
+/// Most tokens that are computed at once. llama.cpp's threads compute some tiles of attention twice, the more of them the smaller a
+/// piece is.
 const PIECE_TOKENS: usize = 512;
+/// About how long a piece may take: a reader that is told to stop ends after it.
+const PIECE_SECONDS: f64 = 2.5;
+/// Tokens in a tile; fewer at once are computed in another way (see [`crate::scheduler`]).
+const TILE: usize = 64;
 /// A prompt shorter than this is read beside the streams in about the same time.
 const WORTH_TOKENS: usize = 256;
 /// Most bytes of entries: they exist twice, and three times for a moment.
@@ -173,8 +178,10 @@ fn read(model: &LlamaModel, backend: &LlamaBackend, job: &Job) -> Option<Compute
         length = begin.length;
     }
     let mut batch = LlamaBatch::new(PIECE_TOKENS, 1);
+    // How fast this is shows in a small piece.
+    let mut most = TILE;
     while length < tokens.len() && !job.stop.load(Ordering::Relaxed) {
-        let end = length + piece(tokens.len() - length);
+        let (end, began) = (length + piece(tokens.len() - length, most), Instant::now());
         batch.clear();
         for (position, token) in tokens.iter().enumerate().take(end).skip(length) {
             batch
@@ -185,6 +192,8 @@ fn read(model: &LlamaModel, backend: &LlamaBackend, job: &Job) -> Option<Compute
             .decode(&mut batch)
             .inspect_err(|error| tracing::warn!(%error, "a prompt could not be read aside"))
             .ok()?;
+        let fitting = PIECE_SECONDS * (end - length) as f64 / began.elapsed().as_secs_f64();
+        most = (fitting as usize / TILE * TILE).clamp(TILE, PIECE_TOKENS);
         length = end;
         job.done.store(length, Ordering::Relaxed);
     }
@@ -192,16 +201,13 @@ fn read(model: &LlamaModel, backend: &LlamaBackend, job: &Job) -> Option<Compute
     Some(Computed { length, state })
 }
 
-/// How many of `left` tokens to compute next: whole tiles, and never so many that a few are left, which would be computed in another
-/// way (see [`crate::scheduler`]).
-fn piece(left: usize) -> usize {
-    const TILE: usize = 64;
-    if left <= PIECE_TOKENS {
-        left
-    } else if left < PIECE_TOKENS + TILE {
-        PIECE_TOKENS - TILE
-    } else {
-        PIECE_TOKENS
+/// How many of `left` tokens to compute next, at most `most`: never so that less than a tile is left for the end.
+fn piece(left: usize, most: usize) -> usize {
+    match left.saturating_sub(most) {
+        0 => left,
+        TILE.. => most,
+        _ if most > TILE => most - TILE,
+        _ => left,
     }
 }
 
@@ -211,12 +217,15 @@ mod tests {
 
     #[test]
     fn no_piece_is_less_than_a_tile() {
-        for all in WORTH_TOKENS..3 * PIECE_TOKENS {
-            let mut left = all;
-            while left > 0 {
-                let next = piece(left);
-                assert!((64..=PIECE_TOKENS).contains(&next), "{next} of {all}");
-                left -= next;
+        for most in (TILE..=PIECE_TOKENS).step_by(TILE) {
+            for all in TILE..3 * PIECE_TOKENS {
+                let mut left = all;
+                while left > 0 {
+                    let next = piece(left, most);
+                    let all_right = (TILE..=PIECE_TOKENS).contains(&next);
+                    assert!(all_right, "{next} of {left} of {all}, at most {most}");
+                    left -= next;
+                }
             }
         }
     }

@@ -34,21 +34,7 @@ impl Aside {
 impl Scheduler<'_> {
     /// Has the most urgent of the long prompts read aside. One that is more urgent than what is being read takes its place.
     pub(super) fn begin_aside(&mut self, reading: &[usize]) {
-        let Some((least, most)) = self
-            .backend
-            .aside()
-            .map(|aside| (aside.worth_tokens(), aside.most_tokens()))
-        else {
-            return;
-        };
-        let fits = |i: &usize| {
-            let s = &self.streams[*i];
-            // What is cached is copied there and back, so it must be the smaller part.
-            let (left, cached) = (self.left_to_read(*i), self.cache.length(s.sequence));
-            let room = s.tokens.len() <= most.min(self.cache.available());
-            s.may_be_aside && s.images.is_empty() && left >= least && cached <= left && room
-        };
-        let Some(at) = reading.iter().copied().find(fits) else {
+        let Some(at) = reading.iter().copied().find(|i| self.is_for_aside(*i)) else {
             return;
         };
         if let Some(aside) = &self.aside {
@@ -62,6 +48,19 @@ impl Scheduler<'_> {
         if self.limits.duty >= 1.0 {
             self.start_aside(at);
         }
+    }
+
+    /// Whether a stream's prompt can be read aside, and is long enough.
+    fn is_for_aside(&mut self, at: usize) -> bool {
+        let Some(aside) = self.backend.aside() else {
+            return false;
+        };
+        let (least, most) = (aside.worth_tokens(), aside.most_tokens());
+        let s = &self.streams[at];
+        // What is cached is copied there and back, so it must be the smaller part.
+        let (left, cached) = (self.left_to_read(at), self.cache.length(s.sequence));
+        let room = s.tokens.len() <= most.min(self.cache.available());
+        s.may_be_aside && s.images.is_empty() && left >= least && cached <= left && room
     }
 
     fn start_aside(&mut self, at: usize) {
@@ -108,15 +107,14 @@ impl Scheduler<'_> {
                 != self.limits.threads_for(self.loaded_threads)
     }
 
-    /// Whether a stream's prompt is better read aside, once it is its turn.
+    /// Whether a stream's prompt is read aside, or is to be once it is its turn.
     pub(super) fn waits_for_aside(&mut self, at: usize) -> bool {
         let Some(id) = self.aside.as_ref().map(|aside| aside.stream) else {
             return false;
         };
         // A reader whose stream is gone is about to end.
         let reads = self.streams.iter().any(|s| s.id == id);
-        let least = self.backend.aside().map_or(0, |a| a.worth_tokens());
-        reads && self.streams[at].may_be_aside && self.left_to_read(at) >= least
+        self.streams[at].aside || (reads && self.is_for_aside(at))
     }
 
     /// Leaves the reader as much time as a step may take, and no less than the one that has just ended.

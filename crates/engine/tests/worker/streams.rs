@@ -228,7 +228,14 @@ async fn a_long_prompt_is_read_aside_of_a_stream() {
         tokens_meanwhile += usize::from(matches!(event, Event::Text { .. }));
     }
     assert!(cached > 100, "{cached} tokens from the cache");
-    assert!(read[0] - cached >= 192, "{read:?}");
+    // Beside the stream it would be read in smaller pieces on any machine that takes more than 1.6 ms for a token.
+    let before = std::iter::once(&cached).chain(&read);
+    let pieces: Vec<u32> = read
+        .iter()
+        .zip(before)
+        .map(|(to, from)| to - from)
+        .collect();
+    assert!(pieces.iter().all(|piece| *piece >= 64), "{pieces:?}");
     assert!(
         tokens_meanwhile > read.len(),
         "{tokens_meanwhile}: {read:?}"
