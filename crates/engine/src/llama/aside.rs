@@ -65,12 +65,12 @@ impl<'m> Reader<'m> {
         params: LlamaContextParams,
         token_bytes: u64,
     ) -> Self {
-        let spawn = move |job: Job| {
+        let spawn = move |mut job: Job| {
             let thread = Builder::new().name("aside".into());
             let read = move || {
                 yield_to_others();
                 // Whoever asked sees that nothing came.
-                if let Some(computed) = read(model, backend, &job) {
+                if let Some(computed) = read(model, backend, &mut job) {
                     let _ = job.result.send(computed);
                 }
             };
@@ -157,8 +157,10 @@ fn yield_to_others() {
 #[cfg(target_os = "linux")]
 const LOWER_PRIORITY: i32 = 5;
 
-fn read(model: &LlamaModel, backend: &LlamaBackend, job: &Job) -> Option<Computed> {
-    let Job { tokens, begin, .. } = job;
+fn read(model: &LlamaModel, backend: &LlamaBackend, job: &mut Job) -> Option<Computed> {
+    // Not kept for longer than it takes to copy it.
+    let begin = job.begin.take();
+    let tokens = &job.tokens;
     let params = job
         .params
         .clone()
@@ -183,10 +185,8 @@ fn read(model: &LlamaModel, backend: &LlamaBackend, job: &Job) -> Option<Compute
     while length < tokens.len() && !job.stop.load(Ordering::Relaxed) {
         let (end, began) = (length + piece(tokens.len() - length, most), Instant::now());
         batch.clear();
-        for (position, token) in tokens.iter().enumerate().take(end).skip(length) {
-            batch
-                .add(LlamaToken(*token), position as i32, &[0], false)
-                .ok()?;
+        for (token, position) in tokens[length..end].iter().zip(length as i32..) {
+            batch.add(LlamaToken(*token), position, &[0], false).ok()?;
         }
         context
             .decode(&mut batch)

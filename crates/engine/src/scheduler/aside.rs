@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use super::Scheduler;
-use crate::Limits;
 use crate::backend::{Computed, Reading};
+use crate::{Limits, Priority};
 
 /// The prompt that is being read aside.
 pub(super) struct Aside {
@@ -99,10 +99,15 @@ impl Scheduler<'_> {
         }
     }
 
-    /// Whether what is read aside has to be given up under these limits: the reader's computing counts as little as none.
+    /// Whether what is being read aside has to stop under these limits: a reader knows neither rests nor another number of threads.
     pub(super) fn forbids_aside(&self, limits: &Limits) -> bool {
+        let Some(id) = self.aside.as_ref().map(|aside| aside.stream) else {
+            return false;
+        };
+        let mut background = self.streams.iter().filter(|s| s.id == id);
+        let background = background.any(|s| s.priority() == Priority::Background);
         limits.duty < 1.0
-            || !limits.background
+            || (background && !limits.background)
             || limits.threads_for(self.loaded_threads)
                 != self.limits.threads_for(self.loaded_threads)
     }

@@ -99,6 +99,33 @@ fn a_long_prompt_is_read_aside_while_streams_run() {
 }
 
 #[test]
+fn a_pause_of_background_work_ends_no_other_reader() {
+    for (priority, pieces) in [(Priority::Api, 1), (Priority::Background, 2)] {
+        let mut costs = Costs::new(4000, 8000, Reuse::Prefix);
+        costs.aside = Some(SideReader::default());
+        let ask = |id, prompt: &str, priority| {
+            let request = request(prompt, 100, priority);
+            Work::Generate { id, request }
+        };
+        let limit = |background| Work::Limit {
+            limits: Limits {
+                background,
+                ..Limits::default()
+            },
+        };
+        let work = vec![
+            (0.0, ask(1, "short", Priority::Api)),
+            (100.0, ask(2, &"x".repeat(390), priority)),
+            (200.0, limit(false)),
+            (600.0, limit(true)),
+        ];
+        let seen = simulate(&mut costs, 4, work);
+        assert_eq!(costs.aside.unwrap().ended, pieces, "{priority:?}");
+        assert_eq!(seen[&2].text, alone(&[Token::from(b'x'); 390], 100));
+    }
+}
+
+#[test]
 fn what_reads_aside_ends_with_its_stream_and_with_a_limit() {
     for end in [
         Work::Cancel { id: 2 },
