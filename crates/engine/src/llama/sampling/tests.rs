@@ -13,7 +13,7 @@ use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
 use serde_json::{Value, json};
 
-use super::Chain;
+use super::{Chain, largest};
 use crate::constrain::Constraint;
 use crate::constrain::compile::{COMPILE_LIMIT, Compiling};
 use crate::llama::constrain::Grammars;
@@ -21,6 +21,32 @@ use crate::output::Syntax;
 use crate::{Error, Request, Sampling, Tool, ToolChoice};
 
 mod strange;
+
+#[test]
+fn the_first_of_the_largest_logits_is_chosen() {
+    let mut logits: Vec<f32> = (0..5003).map(|i| (i * 7919 % 997) as f32).collect();
+    for places in [
+        vec![3, 500],
+        vec![17, 18, 1002],
+        vec![5002],
+        vec![0, 4097],
+        vec![5000],
+    ] {
+        for at in &places {
+            logits[*at] = 2000.0;
+        }
+        assert_eq!(largest(&logits), Some(places[0] as i32));
+        for at in &places {
+            logits[*at] = f32::NAN;
+        }
+        let rest = largest(&logits).unwrap() as usize;
+        assert!(!places.contains(&rest), "{rest} is no number");
+    }
+    let none = [f32::NEG_INFINITY, f32::NAN];
+    assert_eq!(largest(&none.repeat(20)), None);
+    assert_eq!(largest(&[-3.0, -1.0, -2.0]), Some(1));
+    assert_eq!(largest(&[]), None);
+}
 
 type Change = fn(&mut Sampling);
 
