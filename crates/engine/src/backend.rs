@@ -111,6 +111,12 @@ pub trait Backend {
 
     fn reuse(&self) -> Reuse;
 
+    /// Whether attention takes time over every position up to the highest one in use, whoever it belongs to, so that a few idle ones in
+    /// a bad place make each token slower. So it is on a CPU.
+    fn scans_cells(&self) -> bool {
+        false
+    }
+
     /// Lets the empty sequence `to` begin with the first `length` positions of `from`, at no cost.
     fn copy(&mut self, from: Sequence, to: Sequence, length: usize);
 

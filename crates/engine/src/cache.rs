@@ -22,8 +22,14 @@ const NO_TOKENS: Token = 0x1_0000;
 /// Idle positions may take this part of the weights' bytes before they are stashed: reading either takes the same time, so a token
 /// gets slower by no more than about that.
 const IDLE_PART: u64 = 32;
-/// Idle positions that are never worth a copy.
+/// Idle positions that are not worth a copy while streams run.
 const FEW_CELLS: usize = 128;
+/// Most bytes that are copied out of the KV cache at once while streams wait for their next token: some ten milliseconds.
+const MOST_BESIDE: u64 = 32 * 1024 * 1024;
+/// Fewest positions that a sequence is moved for.
+const WORTH_MOVING: usize = 16;
+/// Copying a position takes less than this part of the time of computing it; 11 µs to 3.4 ms with the starter model on a CPU.
+const COPIED_IN: usize = 32;
 
 /// See the module text.
 pub struct Cache {
@@ -124,7 +130,7 @@ impl Cache {
             return;
         };
         let length = whole(tokens, length);
-        if length < held + WORTH_TOKENS {
+        if !is_worth_copying(length.saturating_sub(held), entry.tokens.len()) {
             return;
         }
         let Stashed {
@@ -135,41 +141,51 @@ impl Cache {
         }
     }
 
-    /// Moves idle sequences to the stash, the least recently used first, until few positions are left that no stream uses. Copies
-    /// at most `most` bytes.
-    pub fn stash_idle(&mut self, backend: &mut dyn Backend, mut most: u64) {
+    /// Moves idle sequences to the stash before a stream begins, the least recently used first. Where the highest position in use
+    /// decides what a token costs, and nobody waits for one (not `beside` others), all go; elsewhere until few positions are left that
+    /// no stream uses, which may lie anywhere.
+    pub fn stash_idle(&mut self, backend: &mut dyn Backend, beside: bool) {
         if self.reuse == Reuse::Whole {
             return;
         }
+        let all = !beside && backend.scans_cells();
+        let mut most = if beside { MOST_BESIDE } else { u64::MAX };
         let mut at = 0;
-        while at < self.idle.len() && self.idle_cells() > self.idle_limit() {
-            match self.stash_one(backend, at, most) {
+        while at < self.idle.len() {
+            match self.stash_one(backend, at, all, most) {
                 Some(copied) => most -= copied,
                 None => at += 1,
             }
         }
     }
 
-    /// Moves one idle sequence to the stash and says how many bytes were copied; `None` when that gains nothing or cannot be.
-    fn stash_one(&mut self, backend: &mut dyn Backend, at: usize, most: u64) -> Option<u64> {
+    /// Moves one idle sequence to the stash, when `all` go or there are too many, and says how many bytes were copied; `None` when that
+    /// gains nothing or cannot be.
+    fn stash_one(
+        &mut self,
+        backend: &mut dyn Backend,
+        at: usize,
+        all: bool,
+        most: u64,
+    ) -> Option<u64> {
         let Idle {
             sequence, unsaved, ..
         } = self.idle[at];
         let own = self.tree.exclusive(sequence);
-        if own == 0 {
+        let all = all && own >= WORTH_MOVING;
+        if own == 0 || !(all || self.is_crowded()) {
             return None;
         }
         let mut copied = 0;
         let tokens = self.tree.tokens(sequence);
-        // A short end is computed again sooner than all before it is copied.
-        if unsaved || (own >= WORTH_TOKENS && !self.stash.holds(&tokens)) {
+        if unsaved || (is_worth_copying(own, tokens.len()) && !self.stash.holds(&tokens)) {
             let bytes = backend.export_bytes(sequence);
             if bytes == 0 {
                 return None;
             }
             self.cell_bytes = (bytes / tokens.len() as u64).max(1);
             let cap = STASH_BYTES.min(self.cell_bytes * self.capacity as u64);
-            if bytes > cap.min(most) || self.idle_cells() <= self.idle_limit() {
+            if bytes > cap.min(most) || !(all || self.is_crowded()) {
                 return None;
             }
             let state = backend.export(sequence)?;
@@ -187,14 +203,11 @@ impl Cache {
         Some(copied)
     }
 
-    /// Positions that only idle sequences hold.
-    fn idle_cells(&self) -> usize {
-        self.used() - (self.capacity.saturating_sub(self.available()))
-    }
-
-    fn idle_limit(&self) -> usize {
+    /// Whether the positions that only idle sequences hold are more than a few.
+    fn is_crowded(&self) -> bool {
+        let idle = self.used() - self.capacity.saturating_sub(self.available());
         let cells = (self.weights / IDLE_PART).checked_div(self.cell_bytes);
-        cells.map_or(FEW_CELLS, |cells| FEW_CELLS.max(cells as usize))
+        idle > cells.map_or(FEW_CELLS, |cells| FEW_CELLS.max(cells as usize))
     }
 
     /// How many positions the streams could have if everything idle went.
@@ -400,6 +413,12 @@ impl Cache {
         self.tree.truncate(sequence, 0);
         self.free.push(sequence);
     }
+}
+
+/// Whether `gain` positions that need not be computed are worth a copy of `copied`: a short end is computed again sooner than all
+/// before it is copied.
+fn is_worth_copying(gain: usize, copied: usize) -> bool {
+    gain >= WORTH_TOKENS || (gain >= WORTH_MOVING && gain * COPIED_IN >= copied)
 }
 
 /// How many tokens two streams' prompts have in common; the last one is computed by each, for its logits.

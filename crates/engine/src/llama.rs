@@ -113,6 +113,7 @@ pub fn with_model<R>(
             adapter,
             context,
             info,
+            on_cpu: !offload.to_gpu,
         };
         Ok(serve(&mut llama))
     })
@@ -204,6 +205,7 @@ struct Llama<'m> {
     template: Template,
     bos: String,
     info: ModelInfo,
+    on_cpu: bool,
 }
 
 impl Backend for Llama<'_> {
@@ -274,6 +276,10 @@ impl Backend for Llama<'_> {
         } else {
             Reuse::Prefix
         }
+    }
+
+    fn scans_cells(&self) -> bool {
+        self.on_cpu
     }
 
     fn copy(&mut self, from: Sequence, to: Sequence, length: usize) {

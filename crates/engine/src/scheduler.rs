@@ -43,9 +43,6 @@ const POLL: Duration = Duration::from_millis(2);
 /// Largest state that is still written when the engine ends, in bytes: the process has about a second left.
 const LAST_SAVE_BYTES: u64 = 512 * 1024 * 1024;
 
-/// Most bytes that are copied out of the KV cache at once while streams wait for their next token: some ten milliseconds.
-const MOST_STASHED_BESIDE: u64 = 32 * 1024 * 1024;
-
 /// A message to the thread that owns the model.
 #[derive(Debug)]
 pub enum Work {
@@ -348,12 +345,8 @@ impl<'a> Scheduler<'a> {
         let mut stream = Stream::new(waiting, prepared, slot, sequence);
         self.cache.recall(self.backend, sequence, stream.to_read());
         self.cache.adopt(self.backend, sequence, stream.to_read());
-        let most = if self.streams.is_empty() {
-            u64::MAX
-        } else {
-            MOST_STASHED_BESIDE
-        };
-        self.cache.stash_idle(self.backend, most);
+        let beside = !self.streams.is_empty();
+        self.cache.stash_idle(self.backend, beside);
         self.look_on_disk(&mut stream);
         self.streams.push(stream);
     }

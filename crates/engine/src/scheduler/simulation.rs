@@ -170,6 +170,11 @@ impl Backend for Costs {
         self.reuse
     }
 
+    /// On a CPU, where prompts are read aside too.
+    fn scans_cells(&self) -> bool {
+        self.aside.is_some()
+    }
+
     fn copy(&mut self, from: Sequence, to: Sequence, length: usize) {
         assert!(self.sequences[to as usize].is_empty());
         assert!(self.reuse == Reuse::Prefix || length == self.sequences[from as usize].len());
@@ -600,6 +605,22 @@ fn idle_text_slows_nobody_and_comes_back() {
     let again = seen.iter().filter(|(id, _)| **id >= 10);
     let cached: Vec<u32> = again.map(|(_, one)| one.cached).collect();
     assert!(cached.iter().all(|cached| *cached >= 899), "{cached:?}");
+}
+
+#[test]
+fn on_a_cpu_even_little_idle_text_goes_and_comes_back() {
+    let mut costs = Costs::new(2000, 8000, Reuse::Prefix);
+    costs.aside = Some(SideReader::default());
+    let prompts = ["a", "b", "c"].map(|name| name.repeat(40));
+    let mut work = Vec::new();
+    for (id, prompt) in (0..).zip(prompts.iter().chain(&prompts)) {
+        let request = request(prompt, 8, Priority::Api);
+        work.push((id as f64 * 5000.0, Work::Generate { id, request }));
+    }
+    let seen = simulate(&mut costs, 4, work);
+    assert!(costs.peak <= 48, "{} cells", costs.peak);
+    let cached: Vec<u32> = seen.values().map(|one| one.cached).collect();
+    assert_eq!(cached, [0, 0, 0, 39, 39, 39]);
 }
 
 #[test]
