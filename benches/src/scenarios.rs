@@ -30,9 +30,9 @@ pub(crate) async fn together(
     const TOKENS: u32 = 64;
     let mut ratios = Vec::new();
     for round in 0..=rounds {
-        let prompts: Vec<String> = (0..streams)
-            .map(|i| words(7_000 + round * 100 + i, 40))
-            .collect();
+        // Other ones for each number of streams: a prompt that was read before is found again.
+        let first = 1_000 * (7 + streams) + 100 * round;
+        let prompts: Vec<String> = (first..first + streams).map(|i| words(i, 40)).collect();
         let bare_ms = bare.together(&prompts, TOKENS);
         let requests = prompts.iter().map(|p| greedy(p, TOKENS));
         let started = Instant::now();
