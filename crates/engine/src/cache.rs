@@ -28,7 +28,8 @@ const FEW_CELLS: usize = 128;
 const MOST_BESIDE: u64 = 32 * 1024 * 1024;
 /// Fewest positions that a sequence is moved for.
 const WORTH_MOVING: usize = 16;
-/// Copying a position takes less than this part of the time of computing it; 11 µs to 3.4 ms with the starter model on a CPU.
+/// Copying a position takes less than this part of the time of computing it: with the starter model on a CPU about a hundredth, and a
+/// file read on the way (`hearth-benches reopen`).
 const COPIED_IN: usize = 32;
 
 /// See the module text.
