@@ -22,7 +22,7 @@ const NO_TOKENS: Token = 0x1_0000;
 /// Idle positions may take this part of the weights' bytes before they are stashed: reading either takes the same time, so a token
 /// gets slower by no more than about that.
 const IDLE_PART: u64 = 32;
-/// Idle positions that are not worth a copy while streams run.
+/// Idle positions that are not worth a copy on a GPU, or while streams run.
 const FEW_CELLS: usize = 128;
 /// Most bytes that are copied out of the KV cache at once while streams wait for their next token: some ten milliseconds.
 const MOST_BESIDE: u64 = 32 * 1024 * 1024;
