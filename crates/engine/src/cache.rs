@@ -26,7 +26,7 @@ const IDLE_PART: u64 = 32;
 const FEW_CELLS: usize = 128;
 /// Most bytes that are copied out of the KV cache at once while streams wait for their next token: some ten milliseconds.
 const MOST_BESIDE: u64 = 32 * 1024 * 1024;
-/// Fewest positions that a sequence is moved for.
+/// Fewest positions that are worth a copy, or a cleaning up.
 const WORTH_MOVING: usize = 16;
 /// Copying a position takes less than this part of the time of computing it: with the starter model on a CPU about a hundredth, and a
 /// file read on the way (`hearth-benches reopen`).
@@ -124,8 +124,15 @@ impl Cache {
         whole.max_by_key(|(length, _)| *length).unwrap_or((0, None))
     }
 
-    /// Fills a stream's empty sequence from the stash, when that has a good deal more of `tokens` than any sequence.
-    pub fn recall(&mut self, backend: &mut dyn Backend, sequence: Sequence, tokens: &[Token]) {
+    /// Fills a stream's empty sequence from the stash, when that has a good deal more of `tokens` than any sequence. What is idle goes
+    /// first ([`Cache::stash_idle`]), so that the text does not come to lie behind it.
+    pub fn recall(
+        &mut self,
+        backend: &mut dyn Backend,
+        sequence: Sequence,
+        tokens: &[Token],
+        beside: bool,
+    ) {
         let (held, _) = self.tree.longest(tokens);
         let Some((length, entry)) = self.stash.longest(tokens) else {
             return;
@@ -137,6 +144,7 @@ impl Cache {
         let Stashed {
             tokens: all, state, ..
         } = entry.clone();
+        self.stash_idle(backend, beside);
         if self.import(backend, sequence, &all, &state) {
             self.truncate(backend, sequence, length);
         }
@@ -154,7 +162,11 @@ impl Cache {
         let mut at = 0;
         while at < self.idle.len() {
             match self.stash_one(backend, at, all, most) {
-                Some(copied) => most -= copied,
+                Some(copied) => {
+                    most -= copied;
+                    // What an earlier one shared with this one is its own now.
+                    at = 0;
+                }
                 None => at += 1,
             }
         }
@@ -173,8 +185,9 @@ impl Cache {
             sequence, unsaved, ..
         } = self.idle[at];
         let own = self.tree.exclusive(sequence);
-        let all = all && own >= WORTH_MOVING;
-        if own == 0 || !(all || self.is_crowded()) {
+        // Those that share what they hold have little of their own, and are much together.
+        let all = all && self.idle_cells() >= WORTH_MOVING;
+        if !all && (own == 0 || !self.is_crowded()) {
             return None;
         }
         let mut copied = 0;
@@ -204,11 +217,15 @@ impl Cache {
         Some(copied)
     }
 
-    /// Whether the positions that only idle sequences hold are more than a few.
+    /// Positions that only idle sequences hold.
+    fn idle_cells(&self) -> usize {
+        self.used() - self.capacity.saturating_sub(self.available())
+    }
+
+    /// Whether there are more than a few of them.
     fn is_crowded(&self) -> bool {
-        let idle = self.used() - self.capacity.saturating_sub(self.available());
         let cells = (self.weights / IDLE_PART).checked_div(self.cell_bytes);
-        idle > cells.map_or(FEW_CELLS, |cells| FEW_CELLS.max(cells as usize))
+        self.idle_cells() > cells.map_or(FEW_CELLS, |cells| FEW_CELLS.max(cells as usize))
     }
 
     /// How many positions the streams could have if everything idle went.

@@ -343,9 +343,10 @@ impl<'a> Scheduler<'a> {
                 .push(id, Event::Failed(Error::Backend { reason }));
         };
         let mut stream = Stream::new(waiting, prepared, slot, sequence);
-        self.cache.recall(self.backend, sequence, stream.to_read());
-        self.cache.adopt(self.backend, sequence, stream.to_read());
         let beside = !self.streams.is_empty();
+        self.cache
+            .recall(self.backend, sequence, stream.to_read(), beside);
+        self.cache.adopt(self.backend, sequence, stream.to_read());
         self.cache.stash_idle(self.backend, beside);
         self.look_on_disk(&mut stream);
         self.streams.push(stream);
