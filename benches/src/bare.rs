@@ -14,8 +14,6 @@ use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
 
-use super::Round;
-
 /// Same as the engine's, so that only what is around the loop differs.
 const BATCH_TOKENS: u32 = hearth_engine::LoadSpec::BATCH_TOKENS;
 
@@ -97,11 +95,11 @@ impl Bare<'_> {
         milliseconds(started)
     }
 
-    pub(crate) fn round(&mut self, prompt: &str, decode_tokens: u32) -> Round {
+    /// Reads a prompt of one stream from nothing; its tokens, and the time in milliseconds.
+    pub(crate) fn read(&mut self, prompt: &str) -> (Vec<LlamaToken>, f64) {
         let tokens = self.model.vocab().tokenize(prompt.as_bytes(), true, true);
         self.context.clear_kv_cache();
         let mut batch = LlamaBatch::new(BATCH_TOKENS as usize, 1);
-        let mut sampler = LlamaSampler::chain_simple([LlamaSampler::greedy()]);
         let started = Instant::now();
         for (number, chunk) in tokens.chunks(BATCH_TOKENS as usize).enumerate() {
             batch.clear();
@@ -114,22 +112,29 @@ impl Bare<'_> {
             self.context.decode(&mut batch).unwrap();
         }
         let prefill_ms = milliseconds(started);
-        let mut token = sampler.sample(&self.context, -1);
-        let first = Instant::now();
-        for i in 1..decode_tokens as usize {
+        (tokens, prefill_ms)
+    }
+
+    /// Answers the prompt that was read last with `count` tokens; the time after the first of them in milliseconds.
+    pub(crate) fn answer(&mut self, prompt: &[LlamaToken], count: u32) -> f64 {
+        let mut batch = LlamaBatch::new(1, 1);
+        let mut sampler = LlamaSampler::chain_simple([LlamaSampler::greedy()]);
+        let last = prompt.len() - 1;
+        self.context
+            .clear_kv_cache_seq(Some(0), Some(last as u32), None)
+            .unwrap();
+        let mut token = prompt[last];
+        let mut started = Instant::now();
+        for i in 0..count as usize {
             batch.clear();
-            batch
-                .add(token, (tokens.len() + i - 1) as i32, &[0], true)
-                .unwrap();
+            batch.add(token, (last + i) as i32, &[0], true).unwrap();
             self.context.decode(&mut batch).unwrap();
             token = sampler.sample(&self.context, -1);
+            if i == 0 {
+                started = Instant::now();
+            }
         }
-        Round {
-            prompt_tokens: tokens.len() as u32,
-            prefill_ms,
-            decode_ms: milliseconds(first),
-            tokens: decode_tokens,
-        }
+        milliseconds(started)
     }
 }
 

@@ -11,8 +11,6 @@ use hearth_engine::{
     Summary,
 };
 
-use super::Round;
-
 /// An engine in a child process.
 #[derive(Clone)]
 pub(crate) struct Child(Arc<Supervisor>);
@@ -134,16 +132,6 @@ impl Child {
     /// Process id, for reading its memory.
     pub(crate) fn process(&self) -> Option<u32> {
         self.0.child_id()
-    }
-
-    pub(crate) async fn round(&self, prompt: &str, decode_tokens: u32) -> Round {
-        let summary = self.ask(greedy(prompt, decode_tokens)).await.summary;
-        Round {
-            prompt_tokens: summary.prompt_tokens,
-            prefill_ms: summary.prefill_ms,
-            decode_ms: summary.decode_ms,
-            tokens: summary.tokens,
-        }
     }
 }
 

@@ -32,31 +32,15 @@ use hearth_engine::LoadSpec;
 use tokio::runtime::Runtime;
 
 use self::bare::Bare;
-use self::child::Child;
+use self::child::{Child, greedy};
 use self::report::{Must, Report, median};
 
-/// Tokens decoded in a round.
-const DECODE_TOKENS: u32 = 128;
+/// Tokens of an answer.
+const DECODE_TOKENS: u32 = 64;
+/// Answers of either side in a round: short ones in turns, for what else the machine does comes and goes within seconds.
+const ANSWERS: usize = 6;
 /// Words of the prompt; about as many tokens.
 const PROMPT_WORDS: usize = 480;
-
-/// One round of either side, in milliseconds.
-pub(crate) struct Round {
-    pub(crate) prompt_tokens: u32,
-    pub(crate) prefill_ms: f64,
-    pub(crate) decode_ms: f64,
-    pub(crate) tokens: u32,
-}
-
-impl Round {
-    fn prefill_speed(&self) -> f64 {
-        f64::from(self.prompt_tokens) * 1000.0 / self.prefill_ms
-    }
-
-    fn decode_speed(&self) -> f64 {
-        f64::from(self.tokens - 1) * 1000.0 / self.decode_ms
-    }
-}
 
 fn main() -> ExitCode {
     if let Some(code) = hearth_engine::worker::run_if_asked() {
@@ -200,7 +184,8 @@ fn starter() -> PathBuf {
     path
 }
 
-/// One stream against the bare loop.
+/// One stream against the bare loop: a prompt is read once by either side, then answered again and again, which of them first in
+/// turns.
 fn one_stream(
     report: &mut Report,
     bare: &mut Bare<'_>,
@@ -208,29 +193,44 @@ fn one_stream(
     runtime: &Runtime,
     rounds: usize,
 ) {
-    let mut pairs = Vec::new();
+    // Milliseconds of the bare loop and of the child; what one does right after the other is a pair.
+    let (mut prefill, mut decode) = (Vec::new(), Vec::new());
+    let mut prompt_tokens = 0;
     for round in 0..=rounds {
         let prompt = words(round, PROMPT_WORDS);
-        let one = bare.round(&prompt, DECODE_TOKENS);
-        let other = runtime.block_on(child.round(&prompt, DECODE_TOKENS));
+        let ask = |count| runtime.block_on(child.ask(greedy(&prompt, count))).summary;
+        let child_first = (round % 2 == 1).then(|| ask(1));
+        let (tokens, bare_ms) = bare.read(&prompt);
+        let summary = child_first.unwrap_or_else(|| ask(1));
         assert_eq!(
-            one.prompt_tokens, other.prompt_tokens,
+            tokens.len(),
+            summary.prompt_tokens as usize,
             "both sides must read the same tokens"
         );
+        assert!(summary.cached_tokens < 8, "the prompt must be a new one");
+        prompt_tokens = summary.prompt_tokens - summary.cached_tokens;
         // The first round warms both up.
         if round > 0 {
-            pairs.push((one, other));
+            prefill.push((bare_ms, summary.prefill_ms));
+        }
+        for answer in 0..ANSWERS {
+            let child_first = (answer % 2 == 1).then(|| ask(DECODE_TOKENS));
+            let bare_ms = bare.answer(&tokens, DECODE_TOKENS);
+            let child_ms = child_first.unwrap_or_else(|| ask(DECODE_TOKENS)).decode_ms;
+            if round > 0 {
+                decode.push((bare_ms, child_ms));
+            }
         }
     }
-    for (name, speed, must) in [
-        ("prefill", Round::prefill_speed as fn(&Round) -> f64, 0.97),
-        ("decode", Round::decode_speed, 0.98),
+    for (name, pairs, tokens, must) in [
+        ("prefill", prefill, prompt_tokens, 0.97),
+        ("decode", decode, DECODE_TOKENS - 1, 0.98),
     ] {
-        // Paired: each round's two halves ran next to each other.
-        let ratio = median(pairs.iter().map(|(bare, child)| speed(child) / speed(bare)));
+        let ratio = median(pairs.iter().map(|(bare, child)| bare / child));
+        let speed = |ms: f64| f64::from(tokens) * 1000.0 / ms;
         let (bare, child) = (
-            median(pairs.iter().map(|p| speed(&p.0))),
-            median(pairs.iter().map(|p| speed(&p.1))),
+            median(pairs.iter().map(|p| speed(p.0))),
+            median(pairs.iter().map(|p| speed(p.1))),
         );
         let how = format!("{child:.1} to {bare:.1} tokens per second");
         report.row(
