@@ -501,22 +501,36 @@ async fn a_small_kv_type_answers_too() {
     }
 }
 
+/// A thousand cancels and hang-ups, in a prompt, in an answer, and before either.
 async fn hang_ups_leak_nothing() {
     let engine = start(LoadSpec {
         context_tokens: Some(1024),
         ..spec()
     });
-    for i in 0..90_usize {
-        let generation = engine.generate(greedy(&words(i, i % 60), 1 + (i % 20) as u32));
-        match i % 3 {
-            0 => drop(generation),
-            1 => {
-                tokio::time::sleep(Duration::from_millis((i % 17) as u64)).await;
-                generation.cancel.cancel();
-                assert!(collect(generation).await.1.is_ok());
+    // Four clients, so that an end at any time meets the others at any other: 500 cancels, 500 hang-ups, and whole answers between.
+    let clients = (0..4).map(|client| {
+        let engine = Arc::clone(&engine);
+        tokio::spawn(async move {
+            for i in (client..1100_usize).step_by(4) {
+                let generation = engine.generate(greedy(&words(i, i * 7 % 40), 1 + i as u32 % 20));
+                let some_time = Duration::from_millis((i * 31 % 97) as u64);
+                match i % 11 {
+                    0 => assert!(collect(generation).await.1.is_ok()),
+                    1..6 => {
+                        tokio::time::sleep(some_time).await;
+                        generation.cancel.cancel();
+                        assert!(collect(generation).await.1.is_ok());
+                    }
+                    _ => {
+                        tokio::time::sleep(some_time).await;
+                        drop(generation);
+                    }
+                }
             }
-            _ => assert!(collect(generation).await.1.is_ok()),
-        }
+        })
+    });
+    for client in clients.collect::<Vec<_>>() {
+        client.await.unwrap();
     }
     // All slots and the whole window are there.
     let all: Vec<_> = (0..4)
