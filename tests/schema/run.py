@@ -39,9 +39,10 @@ def start(home):
 
 def ask(address, answered, more):
     here = pathlib.Path(__file__).parent
-    program = pathlib.Path(sys.executable).with_name("schemathesis")
+    # As a module: the first line of the installed script names the folder it was installed in, which may be another clone's by now.
+    program = [sys.executable, "-m", "schemathesis.cli"]
     env = dict(os.environ, SCHEMATHESIS_HOOKS="hooks", PYTHONPATH=str(here), HEARTH_ANSWERED=str(answered))
-    command = [program, "--config-file", here / "schemathesis.toml", "run", address + "/openapi.json", *more]
+    command = [*program, "--config-file", here / "schemathesis.toml", "run", address + "/openapi.json", *more]
     # It keeps notes where it stands; they go with the folder.
     return subprocess.run(command, env=env, cwd=answered.parent).returncode
 
