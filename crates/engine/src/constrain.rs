@@ -15,6 +15,7 @@ use crate::request::invalid;
 pub mod compile;
 pub mod gbnf;
 pub mod grammar;
+mod keywords;
 
 /// Largest constraint in bytes of text; also the sum over all tools.
 pub const MAX_BYTES: usize = 256 * 1024;
@@ -38,11 +39,16 @@ pub enum Constraint {
 }
 
 impl Constraint {
-    /// Checks sizes and nesting; whether the content is supported shows when it is compiled.
+    /// Checks sizes, nesting and a schema's keywords; whether the content is supported shows when it is compiled.
     pub(crate) fn validate(&self) -> Result<(), Error> {
         match self {
             Self::JsonObject => Ok(()),
-            Self::JsonSchema(schema) => check_schema("json_schema", schema).map(|_| ()),
+            Self::JsonSchema(schema) => {
+                check_schema("json_schema", schema)?;
+                keywords::wrong(schema).map_or(Ok(()), |what| {
+                    Err(invalid("json_schema", format!("is not valid: {what}")))
+                })
+            }
             Self::Gbnf(text) => check_text("grammar", text, MAX_BYTES),
             Self::Regex(text) => check_text("regex", text, MAX_REGEX_BYTES),
         }
