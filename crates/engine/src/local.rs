@@ -203,22 +203,42 @@ mod tests {
     use crate::fake::Fake;
     use crate::{Message, Role};
 
-    #[tokio::test]
-    async fn a_paced_engine_rests_for_as_long_as_its_steps_ask_for() {
+    /// When the events of an answer of greedy steps of `step_ms` came, after the first of its text.
+    async fn paced(duty: f32, step_ms: u32, text: &str) -> Vec<Duration> {
         let engine = Local::start(|| Ok(Fake::new(4096)));
         engine.limit(Limits {
-            duty: 0.25,
+            duty,
             ..Limits::default()
         });
-        let slow = Message::new(Role::User, "!slow 40 abcdefg");
+        let slow = Message::new(Role::User, format!("!slow {step_ms} {text}"));
         // Greedy, so that nothing is guessed ahead: each token is a step.
         let mut request = Request::chat(vec![slow]);
         request.sampling.temperature = 0.0;
         let mut answer = engine.generate(request);
         while !matches!(answer.events.recv().await, Some(Event::Text { .. })) {}
         let began = Instant::now();
-        while answer.events.recv().await.is_some() {}
+        let mut times = Vec::new();
+        while answer.events.recv().await.is_some() {
+            times.push(began.elapsed());
+        }
+        times
+    }
+
+    #[tokio::test]
+    async fn a_paced_engine_rests_for_as_long_as_its_steps_ask_for() {
+        let times = paced(0.25, 40, "abcdefg").await;
         // Seven more steps of 40 ms, with 120 ms between them.
-        assert!(began.elapsed() >= Duration::from_millis(7 * 160 - 40));
+        assert!(*times.last().unwrap() >= Duration::from_millis(7 * 160 - 40));
+    }
+
+    #[tokio::test]
+    async fn short_rests_are_taken_together() {
+        let times = paced(0.5, 4, "abcdefghijklmnopqrstuvwxyzabcdefghijklmn").await;
+        // Forty more steps of 4 ms ask for 160 ms of rest; less than one rest may be left at the end.
+        assert!(*times.last().unwrap() >= Duration::from_millis(40 * 8 - 44));
+        let rests = times
+            .windows(2)
+            .filter(|pair| pair[1].saturating_sub(pair[0]) >= Duration::from_millis(40));
+        assert!(rests.count() >= 3, "{times:?}");
     }
 }

@@ -154,8 +154,10 @@ pub(crate) struct Scheduler<'a> {
     slots: usize,
     /// Threads as the model was loaded, for when a limit ends.
     loaded_threads: u32,
-    /// Until when the engine rests after the last step, as [`Limits::duty`] asks.
+    /// Until when the engine rests, as [`Limits::duty`] asks.
     rest_until: Instant,
+    /// Rest that is due and not long enough yet to be taken.
+    rest_due: Duration,
     /// Batches computed so far.
     steps: u64,
     /// Whether the last step found nothing that it could compute.
@@ -185,6 +187,7 @@ impl<'a> Scheduler<'a> {
             slots: (slots as usize).clamp(1, most),
             loaded_threads: backend.info().threads,
             rest_until: Instant::now(),
+            rest_due: Duration::ZERO,
             steps: 0,
             stuck: false,
             aside: None,
@@ -235,6 +238,8 @@ impl<'a> Scheduler<'a> {
             }
         }
         if self.streams.is_empty() && (self.queue.is_empty() || self.stuck) {
+            // To have nothing to do is a rest too.
+            self.rest_due = Duration::ZERO;
             return match &self.store {
                 Some(_) if self.cache.has_unsaved() => {
                     let since = self.backend.now().duration_since(self.quiet_since);
@@ -428,6 +433,7 @@ impl<'a> Scheduler<'a> {
             self.limits.duty = 1.0;
         }
         self.rest_until = Instant::now();
+        self.rest_due = Duration::ZERO;
     }
 
     fn shut_down(&mut self) {

@@ -11,6 +11,9 @@ use crate::{Error, FinishReason};
 
 /// Least share of the time in which the engine computes, however hot the machine is.
 const LEAST_DUTY: f32 = 0.05;
+/// Shortest rest. For some 5 ms after a step the threads of llama.cpp's CPU backend look for work at full power before they sleep, so
+/// many short rests cool less than a few of the same sum (`hearth-benches governor`); a longer one would show in the text.
+const LEAST_REST: Duration = Duration::from_millis(40);
 
 impl Scheduler<'_> {
     pub(super) fn compute(&mut self, plan: Plan) {
@@ -106,12 +109,13 @@ impl Scheduler<'_> {
         self.rest_for_aside(took);
     }
 
-    /// Adds the rest that is due after work.
+    /// Adds the rest that is due after work, and begins it once it is long enough.
     fn rest_after(&mut self, took: Duration) {
         let duty = self.limits.duty.clamp(LEAST_DUTY, 1.0);
-        if duty < 1.0 {
-            let rest = took.mul_f32(1.0 / duty - 1.0);
-            self.rest_until = self.rest_until.max(Instant::now()) + rest;
+        self.rest_due += took.mul_f32(1.0 / duty - 1.0);
+        if self.rest_due >= LEAST_REST {
+            self.rest_until = self.rest_until.max(Instant::now()) + self.rest_due;
+            self.rest_due = Duration::ZERO;
         }
     }
 
