@@ -124,8 +124,8 @@ impl Cache {
         whole.max_by_key(|(length, _)| *length).unwrap_or((0, None))
     }
 
-    /// Fills a stream's empty sequence from the stash, when that has a good deal more of `tokens` than any sequence. What is idle goes
-    /// first ([`Cache::stash_idle`]), so that the text does not come to lie behind it.
+    /// Fills a stream's empty sequence from the stash, when that has a good deal more of `tokens` than any sequence. Unless other streams
+    /// wait, what is idle goes first ([`Cache::stash_idle`]), so that the text does not come to lie behind it.
     pub fn recall(
         &mut self,
         backend: &mut dyn Backend,
@@ -144,7 +144,9 @@ impl Cache {
         let Stashed {
             tokens: all, state, ..
         } = entry.clone();
-        self.stash_idle(backend, beside);
+        if !beside {
+            self.stash_idle(backend, false);
+        }
         if self.import(backend, sequence, &all, &state) {
             self.truncate(backend, sequence, length);
         }
