@@ -2,7 +2,6 @@
 
 use std::num::NonZeroU32;
 use std::sync::{Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
 
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::LlamaContextParams;
@@ -15,12 +14,10 @@ use serde_json::{Value, json};
 
 use super::{Chain, largest};
 use crate::constrain::Constraint;
-use crate::constrain::compile::{COMPILE_LIMIT, Compiling};
+use crate::constrain::compile::Compiling;
 use crate::llama::constrain::Grammars;
 use crate::output::Syntax;
 use crate::{Error, Request, Sampling, Tool, ToolChoice};
-
-mod strange;
 
 #[test]
 fn the_first_of_the_largest_logits_is_chosen() {
