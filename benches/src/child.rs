@@ -33,12 +33,10 @@ impl Answer {
             .map_or(f64::NAN, |first| ms(*first - self.asked))
     }
 
-    /// The longest wait between two pieces of text, in milliseconds.
-    pub(crate) fn worst_gap_ms(&self) -> f64 {
-        self.times
-            .windows(2)
-            .map(|pair| ms(pair[1] - pair[0]))
-            .fold(0.0, f64::max)
+    /// The waits between two pieces of text, in milliseconds.
+    pub(crate) fn gaps_ms(&self) -> Vec<f64> {
+        let pairs = self.times.windows(2);
+        pairs.map(|pair| ms(pair[1] - pair[0])).collect()
     }
 
     /// From the question to the end, in milliseconds.

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use self::client::{Client, request};
 use self::process::{PARALLEL, Process};
-use super::report::{Must, Report, median};
+use super::report::{Must, Report, median, percentile};
 
 /// Answers at the same time.
 const STREAMS: u32 = PARALLEL;
@@ -264,14 +264,4 @@ async fn later(port: u16, number: usize) -> TcpStream {
     socket.set_recv_buffer_size(4096).unwrap();
     let address = (Ipv4Addr::LOCALHOST, port);
     socket.connect(address.into()).await.unwrap()
-}
-
-fn percentile(mut values: Vec<f64>, share: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let at = (values.len() as f64 * share) as usize;
-    values
-        .get(at)
-        .or(values.last())
-        .copied()
-        .unwrap_or(f64::NAN)
 }
