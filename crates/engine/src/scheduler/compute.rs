@@ -11,8 +11,8 @@ use crate::{Error, FinishReason};
 
 /// Least share of the time in which the engine computes, however hot the machine is.
 const LEAST_DUTY: f32 = 0.05;
-/// Shortest rest. For some 5 ms after a step the threads of llama.cpp's CPU backend look for work at full power before they sleep, so
-/// many short rests cool less than a few of the same sum (`hearth-benches governor`); a longer one would show in the text.
+/// Shortest rest. The threads of llama.cpp's CPU backend look for work at full power for a while before they sleep: some 5 ms, as the
+/// processor time of `hearth-benches governor` says. So many short rests cool less than a few of the same sum.
 const LEAST_REST: Duration = Duration::from_millis(40);
 
 impl Scheduler<'_> {
